@@ -1,0 +1,49 @@
+# Everything a checkout needs, from nothing: each target sets up first what it uses. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+
+# Without a display the monitor paints its page offscreen and leaves a picture of it.
+ifeq ($(DISPLAY)$(WAYLAND_DISPLAY),)
+REPLAY := QT_QPA_PLATFORM=offscreen $(BIN)/ecgstream replay --snapshot build/monitor.png
+else
+REPLAY := $(BIN)/ecgstream replay
+endif
+
+.PHONY: help run test check bench soak clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+
+run: .venv/ready-to-run ## open the monitor on the bundled record (no display: a picture in build/)
+	@mkdir -p build
+	$(REPLAY)
+
+test: .venv/ready-to-test ## run all tests
+	$(BIN)/python -m pytest
+
+check: .venv/ready-to-test ## lint, format, types, and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/ready-to-test ## measure speed (minutes)
+	$(BIN)/python -m pytest -m bench
+
+soak: .venv/ready-to-test ## the slow tests: long records, memory, hours of stream (minutes)
+	$(BIN)/python -m pytest -m slow
+
+clean: ## remove the environment and everything made by these targets
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready-to-run: pyproject.toml tools/setup ecgstream/libraries.py
+	tools/setup run
+	touch $@
+
+.venv/ready-to-test: pyproject.toml tools/setup ecgstream/libraries.py
+	tools/setup test
+	touch $@ .venv/ready-to-run

@@ -1,0 +1,51 @@
+"""What runs the network: one protocol, and the backends by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Sizes = Mapping[str, int | list[int]]
+
+
+class Backend(Protocol):
+    """Runs the exported graph: mV of known leads in, twelve leads and half-widths in mV out."""
+
+    name: str
+
+    def run(self, x: Array, mask: Array) -> tuple[Array, Array]:
+        """Twelve leads and the half-widths of their 90 % intervals, each (batch, 12, n) in mV.
+
+        Parameters
+        ----------
+        x : ndarray, (batch, 8, n) float32, mV
+            Independent leads, zero where unknown; n a multiple of the model's stride.
+        mask : ndarray, (batch, 8, n) float32
+            1 where known, else 0.
+        """
+
+
+def _onnx(path: Path, sizes: Sizes) -> Backend:
+    from engine.backends.onnx import OnnxBackend
+
+    return OnnxBackend(path)
+
+
+def _torch(path: Path, sizes: Sizes) -> Backend:
+    from engine.errors import ModelError
+
+    try:
+        from engine.backends.torch import TorchBackend
+    except ImportError as error:
+        raise ModelError("the torch backend needs torch and safetensors: pip install 'ecgstream[train]'") from error
+    return TorchBackend(path, sizes)
+
+
+BACKENDS: dict[str, tuple[str, Callable[[Path, Sizes], Backend]]] = {
+    "onnx": ("onnx", _onnx),
+    "torch": ("safetensors", _torch),
+}
+"""Name to the kind of file it runs and its maker; each is imported only when it is asked for."""

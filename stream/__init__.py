@@ -1,0 +1,1 @@
+"""Samples in time: sources, resampling, ring, frames, beds and sinks."""

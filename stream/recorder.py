@@ -1,0 +1,271 @@
+"""Twelve leads into a WFDB record that can be opened at any moment, also one that nobody finished."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import FileIO
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import SinkError, UsageError
+from engine.leads import LEADS, RATE, Origin, label
+from stream.blocks import Block
+
+GAIN = 1000.0
+"""Counts/mV at least."""
+FINEST_GAIN = 6000.0
+"""Counts/mV at most, so that 5 mV fit 16 bits."""
+LARGEST = 32767
+INVALID = -32768
+"""What format 16 stores where a lead has no sample."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A run of samples in a data file of its own, or a gap (no name)."""
+
+    name: str = "~"
+    data: str = ""
+    length: int = 0
+    first: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LEADS), np.int64))
+    sums: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LEADS), np.int64))
+
+
+class Recorder:
+    """A sink that writes settled leads as WFDB format 16, flushed each second of samples.
+
+    Twelve signals in the order of `LEADS`; derived ones carry a ``d``. A sample of one lead that is missing is WFDB's
+    invalid sample. Where nothing at all arrived is a gap: the record then is a layout segment, the segments between
+    gaps and ``~`` for each gap. While there is no gap and the record is open its header says no sample count, so that
+    whatever is there is read; with gaps the headers are replaced at each flush, after the samples.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    name : str
+        Of the record; what WFDB allows in no name becomes ``_``.
+    rate : int
+        Of the blocks, Hz.
+    leads_in : tuple of str
+        The leads that were measured.
+    gain : float
+        The source's, counts/mV; used where it is finer than 1000 and still lets 5 mV fit.
+    comments : sequence of str
+        For the header, such as the model's name.
+    force : bool
+        Whether a record of that name is replaced.
+
+    Attributes
+    ----------
+    path : Path
+        The header.
+    gain : float
+        Used, counts/mV.
+    clipped : int
+        Samples that lay beyond 16 bits and were clipped.
+    samples : int
+        Written so far, gaps included.
+
+    Raises
+    ------
+    UsageError
+        If the folder cannot be written, or the record is there already and `force` is not given. Nothing is written
+        then.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        rate: int = RATE,
+        leads_in: tuple[str, ...] = (),
+        gain: float = GAIN,
+        comments: Sequence[str] = (),
+        force: bool = False,
+    ) -> None:
+        self.name = re.sub(r"[^-\w]", "_", name, flags=re.ASCII)
+        self.path = folder / f"{self.name}.hea"
+        self.gain = float(min(max(GAIN, gain), FINEST_GAIN))
+        self.clipped = 0
+        self.samples = 0
+        self._folder = folder
+        self._rate = rate
+        origins = [Origin.MEASURED if lead in leads_in else Origin.ESTIMATED for lead in LEADS]
+        self._labels = [label(lead, origin) for lead, origin in zip(LEADS, origins, strict=True)]
+        self._comments = comments
+        self._segments: list[_Segment] = []
+        self._pending: list[NDArray[np.float32]] = []
+        self._pending_length = 0
+        self._start: int | None = None
+        self._closed = False
+        self._file = self._begin(force)
+
+    def push(self, block: Block) -> None:
+        """Take the next block; what is missing before it, because it was dropped or could not be written, is a gap.
+
+        Raises
+        ------
+        SinkError
+            If it cannot be written.
+        """
+        if self._start is None:
+            self._start = block.start
+        missing = max(0, block.start - self._start - self.samples - self._pending_length)
+        if missing:
+            self._pending.append(np.full((len(LEADS), missing), np.nan, np.float32))
+        self._pending.append(block.leads)
+        self._pending_length += missing + block.leads.shape[1]
+        if self._pending_length >= self._rate:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and the final headers; a record without a sample is removed.
+
+        Raises
+        ------
+        SinkError
+            If it cannot be written.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._flush()
+        finally:
+            self._file.close()
+            if not self._data_segments:
+                _remove(_files(self._folder, self.name))
+
+    @property
+    def _data_segments(self) -> list[_Segment]:
+        return [segment for segment in self._segments if segment.data]
+
+    def _begin(self, force: bool) -> FileIO:
+        """Check the folder, make room, and open the first data file beside a header that says no count."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            existing = _files(self._folder, self.name)
+            if existing and not force:
+                raise UsageError(f"{existing[0]} is there already; add --force to replace it, or choose another folder")
+            _replace(self._folder / f"{self.name}_probe", "")
+            _remove([self._folder / f"{self.name}_probe", *existing])
+            file = (self._folder / f"{self.name}.dat").open("wb", buffering=0)
+            _replace(self.path, self._signal_header(self.name, _Segment(data=f"{self.name}.dat"), counted=False))
+        except OSError as error:
+            raise UsageError(f"cannot write into {self._folder}: {error.strerror}; choose another folder") from error
+        return file
+
+    def _flush(self) -> None:
+        """Write what is pending: samples first, so that no header ever promises more than there is."""
+        pending, self._pending, self._pending_length = self._pending, [], 0
+        try:
+            if pending:
+                self._write(np.concatenate(pending, axis=1))
+            if self._data_segments and (self._closed or len(self._segments) > 1):
+                self._write_headers()
+        except OSError as error:
+            raise SinkError(f"cannot write {self.path}: {error.strerror}; what came before is kept") from error
+
+    def _write(self, columns: NDArray[np.float32]) -> None:
+        empty: NDArray[np.bool_] = np.all(np.isnan(columns), axis=0)
+        edges = [0, *(np.flatnonzero(np.diff(empty)) + 1).tolist(), len(empty)]
+        for start, stop in pairwise(edges):
+            if start < stop:
+                segment = self._gap() if empty[start] else self._data_segment()
+                if not empty[start]:
+                    self._write_samples(segment, columns[:, start:stop])
+                segment.length += stop - start
+                self.samples += stop - start
+
+    def _gap(self) -> _Segment:
+        if not self._segments or self._segments[-1].data:
+            self._segments.append(_Segment())
+        return self._segments[-1]
+
+    def _data_segment(self) -> _Segment:
+        """The segment being written; after a gap a new one. The first keeps the file that is open already."""
+        if self._segments and self._segments[-1].data:
+            return self._segments[-1]
+        earlier = self._data_segments
+        name = f"{self.name}_segment_{len(earlier) + 1:04}"
+        segment = _Segment(name, f"{name}.dat" if earlier else f"{self.name}.dat")
+        if earlier:
+            self._file.close()
+            self._write_segment_header(earlier[-1])
+            self._file = (self._folder / segment.data).open("wb", buffering=0)
+        self._segments.append(segment)
+        return segment
+
+    def _write_samples(self, segment: _Segment, columns: NDArray[np.float32]) -> None:
+        counts = np.rint(columns.astype(np.float64) * self.gain)
+        self.clipped += int((np.abs(counts) > LARGEST).sum())
+        stored = np.where(np.isnan(counts), INVALID, np.clip(counts, -LARGEST, LARGEST)).astype(np.int64)
+        self._append(np.ascontiguousarray(stored.T, "<i2").tobytes())
+        if not segment.length:
+            segment.first = stored[:, 0]
+        segment.sums += stored.sum(axis=1)
+
+    def _append(self, data: bytes) -> None:
+        """Write all of it, or, if the disk is full, nothing: what is in the file is what was counted."""
+        end = self._file.tell()
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError:
+            self._file.truncate(end)
+            self._file.seek(end)
+            raise
+
+    def _write_headers(self) -> None:
+        """Bring the headers up to what is written; the record's own comes last, so that it never names what is not."""
+        if len(self._segments) == 1:
+            _replace(self.path, self._signal_header(self.name, self._segments[0], counted=True))
+            return
+        layout = f"{self.name}_layout"
+        _replace(self._folder / f"{layout}.hea", self._signal_header(layout, _Segment(data="~"), counted=True))
+        self._write_segment_header(self._data_segments[-1])
+        lines = [f"{self.name}/{len(self._segments) + 1} {len(LEADS)} {self._rate} {self.samples}", f"{layout} 0"]
+        lines += [f"{segment.name} {segment.length}" for segment in self._segments]
+        _replace(self.path, "\n".join([*lines, *self._comment_lines(), ""]))
+
+    def _write_segment_header(self, segment: _Segment) -> None:
+        _replace(self._folder / f"{segment.name}.hea", self._signal_header(segment.name, segment, counted=True))
+
+    def _signal_header(self, name: str, segment: _Segment, counted: bool) -> str:
+        """The header of a single segment (https://physionet.org/physiotools/wag/header-5.htm)."""
+        fmt = 0 if segment.data == "~" else 16
+        lines = [f"{name} {len(LEADS)} {self._rate}" + (f" {segment.length}" if counted else "")]
+        for row, lead in enumerate(self._labels):
+            checksum = (int(segment.sums[row]) + 32768) % 65536 - 32768
+            lines.append(f"{segment.data} {fmt} {self.gain}(0)/mV 16 0 {segment.first[row]} {checksum} 0 {lead}")
+        return "\n".join([*lines, *self._comment_lines(), ""])
+
+    def _comment_lines(self) -> list[str]:
+        derived = ", ".join(name for name in self._labels if name not in LEADS) or "none"
+        own = [f"derived leads: {derived}", "for study, not for diagnosis"]
+        if self.samples:
+            own.append(f"clipped samples: {self.clipped}")
+        return [f"# {line}" for comment in (*self._comments, *own) for line in comment.splitlines()]
+
+
+def _files(folder: Path, name: str) -> list[Path]:
+    """All files of the record of this name that are there."""
+    ours = re.compile(rf"{re.escape(name)}(\.hea|\.dat|_layout\.hea|_segment_\d+\.(hea|dat))(\.part)?")
+    return sorted(path for path in folder.iterdir() if ours.fullmatch(path.name))
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that at any moment it is either the old one or the new one, whole."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="ascii", errors="replace")
+    os.replace(part, path)

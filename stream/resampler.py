@@ -1,0 +1,176 @@
+"""Any rate to 500 Hz, piece by piece, as if it had been done at once."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.leads import LEADS, RATE
+from stream.blocks import Chunk
+
+HALF_WIDTH = 12
+"""Periods of the lower of the two rates that the filter sees to either side."""
+CUT_OFF = 0.49
+"""Of the filter, as a fraction of the lower rate."""
+KAISER_BETA = 6.75
+"""Found by scanning: with the two above a sine below 0.4 of the lower rate is off by at most 0.00073 of its size."""
+LARGEST_DENOMINATOR = 1000
+MOST_PHASES = 5000
+"""Rates with up to one decimal need no more; for others the filter's phase (never the position) is rounded to this."""
+PIECE = 1 << 14
+"""Columns computed at once: bounds the memory, not the result."""
+
+Samples = NDArray[np.float32]
+
+
+class Resampler:
+    """Linear-phase polyphase filter from a source's rate to 500 Hz.
+
+    The delay is compensated: output index i is the time i / 500 s of the source, exactly. It is computed as soon as
+    12 periods of the lower rate after that time have arrived: 24 ms from 500 Hz up, 33 ms at 360 Hz, 120 ms at
+    100 Hz. At 500 Hz samples pass untouched and at once.
+
+    Where samples are missing the filter's weights are scaled to those that are known, so that offsets stay exact; an
+    output sample is NaN where its nearest input sample is (both of them, where it lies in the middle).
+
+    Parameters
+    ----------
+    rate : float
+        Of the source, Hz.
+    """
+
+    def __init__(self, rate: float) -> None:
+        step = Fraction(rate).limit_denominator(LARGEST_DENOMINATOR) / RATE
+        self._step = step
+        """Input samples per output sample."""
+        self._half = math.ceil(HALF_WIDTH * max(Fraction(1), step))
+        self._weights = _weights(min(step.denominator, MOST_PHASES), float(max(Fraction(1), step)), self._half)
+        self._rows = 0
+        self._received = 0
+        self._made = 0
+        # Unknown samples stand before the first one, as they do wherever nothing arrived.
+        self._kept_from = -self._half
+        self._kept: Samples = np.empty((0, 0), np.float32)
+
+    def push(self, chunk: Chunk) -> Chunk | None:
+        """What is due after a chunk at the source's rate; a jump of its index is a gap and comes out as NaN.
+
+        Returns
+        -------
+        Chunk or None
+            At 500 Hz, following the last one without a gap; None while nothing is due.
+        """
+        missing = chunk.index - self._received
+        if missing < 0:
+            raise ValueError(f"a chunk at {chunk.index} follows {self._received} samples")
+        self._begin(chunk)
+        self._received += missing + chunk.samples.shape[1]
+        if self._step == 1 and not missing:
+            self._made = self._received
+            return chunk if chunk.samples.shape[1] else None
+        pieces = [self._feed(self._gap(min(PIECE, missing - done))) for done in range(0, missing, PIECE)]
+        samples = chunk.samples if chunk.truth is None else np.concatenate([chunk.samples, chunk.truth])
+        pieces += [self._feed(samples[:, at : at + PIECE]) for at in range(0, samples.shape[1], PIECE)]
+        return self._chunk(pieces)
+
+    def flush(self) -> Chunk | None:
+        """What is left when the stream has ended, up to the last sample's time and half a period beyond."""
+        if self._step == 1 or not self._received:
+            return None
+        stop = math.ceil((self._received - Fraction(1, 2)) / self._step)
+        self._kept = np.concatenate([self._kept, self._gap(self._half)], axis=1)
+        return self._chunk([self._make(stop)])
+
+    def _begin(self, chunk: Chunk) -> None:
+        if not self._rows:
+            self._rows = len(LEADS) * (1 if chunk.truth is None else 2)
+            self._kept = self._gap(self._half)
+
+    def _gap(self, length: int) -> Samples:
+        return np.full((self._rows, length), np.nan, np.float32)
+
+    def _feed(self, samples: Samples) -> Samples:
+        """What is due after more input."""
+        if self._step == 1:
+            return samples
+        self._kept = np.concatenate([self._kept, samples], axis=1)
+        # Index i looks up to floor(i * step) + half.
+        last = self._kept_from + self._kept.shape[1] - 1 - self._half
+        return self._make(max(0, math.ceil((last + 1) / self._step)))
+
+    def _make(self, stop: int) -> Samples:
+        """The output from what was made up to `stop`; drops the input that no later output looks at."""
+        index = np.arange(self._made, max(self._made, stop), dtype=np.int64)
+        p, q = self._step.numerator, self._step.denominator
+        before, phase = np.divmod(index * p, q)
+        result = _filter(self._kept, before - self._kept_from, phase, q, self._weights)
+        self._made += len(index)
+        first = self._made * p // q - self._half + 1
+        drop = min(max(0, first - self._kept_from), self._kept.shape[1])
+        self._kept = self._kept[:, drop:].copy()
+        self._kept_from += drop
+        return result
+
+    def _chunk(self, pieces: list[Samples]) -> Chunk | None:
+        made = np.concatenate(pieces, axis=1) if pieces else self._gap(0)
+        if not made.shape[1]:
+            return None
+        if self._step == 1:
+            self._made += made.shape[1]
+        n = len(LEADS)
+        truth = np.ascontiguousarray(made[n:]) if self._rows > n else None
+        return Chunk(self._made - made.shape[1], np.ascontiguousarray(made[:n]), truth)
+
+
+def _weights(phases: int, width: float, half: int) -> NDArray[np.float64]:
+    """Kaiser-windowed sinc for positions 0, 1/phases, ... 1 after a sample, (phases + 1, 2 * half); each sums to 1."""
+    position = np.arange(phases + 1)[:, None] / phases
+    distance = (position - np.arange(1 - half, half + 1)) / width
+    window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (distance / HALF_WIDTH) ** 2, 0, None)))
+    weights = np.sinc(2 * CUT_OFF * distance) * np.where(abs(distance) < HALF_WIDTH, window, 0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights, np.float64)
+
+
+def _filter(
+    samples: Samples,
+    before: NDArray[np.int64],
+    phase: NDArray[np.int64],
+    denominator: int,
+    weights: NDArray[np.float64],
+) -> Samples:
+    """Filtered values at the positions `before` + `phase` / `denominator` of the samples.
+
+    Taps are added one after the other, element by element, so that no value depends on how many are made at once.
+    """
+    result = np.full((len(samples), len(before)), np.nan, np.float32)
+    all_known = ~np.isnan(samples)
+    rows = np.flatnonzero(all_known.any(axis=1))
+    if not len(before) or not len(rows):
+        return result
+    known = all_known[rows]
+    values = np.where(known, samples[rows], np.float32(0)).astype(np.float64)
+    position = (phase * (len(weights) - 1) + denominator // 2) // denominator
+    by_tap = np.ascontiguousarray(weights[position].T)
+    half = len(by_tap) // 2
+    total = np.zeros((len(rows), len(before)))
+    for tap, weight in enumerate(by_tap, 1 - half):
+        total += weight * values.take(before + tap, axis=1)
+    nearest = (known.take(before, axis=1) | (2 * phase > denominator)) & (
+        known.take(before + 1, axis=1) | (2 * phase < denominator)
+    )
+    row, column = np.nonzero(nearest & (_count(known, before, half) < 2 * half))
+    known_weight = np.zeros(len(row))
+    for tap, weight in enumerate(by_tap, 1 - half):
+        known_weight += weight[column] * known[row, before[column] + tap]
+    total[row, column] /= known_weight
+    result[rows] = np.where(nearest, total, np.nan)
+    return result
+
+
+def _count(known: NDArray[np.bool_], before: NDArray[np.int64], half: int) -> NDArray[np.int64]:
+    """How many of the samples under the filter are known."""
+    running = np.zeros((len(known), known.shape[1] + 1), np.int64)
+    np.cumsum(known, axis=1, out=running[:, 1:])
+    return running.take(before + half + 1, axis=1) - running.take(before - half + 1, axis=1)

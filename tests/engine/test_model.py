@@ -1,0 +1,82 @@
+"""A model on disk: loaded whole or refused in one line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ModelError, UsageError
+from engine.model import MODELS, load, load_manifest
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A copy of the shipped model: the path of its manifest."""
+    folder = tmp_path / "models"
+    shutil.copytree(MODELS, folder)
+    return next(folder.glob("*.json"))
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_the_shipped_model_is_small_enough() -> None:
+    assert sum(file.stat().st_size for file in MODELS.iterdir()) <= 8_000_000
+
+
+def test_a_manifest_or_its_folder(model: Path) -> None:
+    assert load_manifest(model)[0] == load_manifest(model.parent)[0] == load_manifest()[0]
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_a_damaged_file_is_refused(model: Path, backend: str) -> None:
+    suffix = {"onnx": ".onnx", "torch": ".safetensors"}[backend]
+    file = model.with_suffix(suffix)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match="damaged"):
+        load(model, backend)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"format": 2}, {"rate": 250}, {"leads": ["I"]}, {"look_ahead": 51}, {"stride": 0}, {"unknown": 1}, {"files": 3}],
+)
+def test_a_manifest_that_does_not_match_is_refused(model: Path, changes: dict[str, object]) -> None:
+    edit(model, **changes)
+    with pytest.raises(ModelError, match=model.name):
+        load(model)
+
+
+def test_another_models_weights_are_refused(model: Path) -> None:
+    files = json.loads(model.read_text())["files"]
+    files["onnx"], files["safetensors"] = files["safetensors"], files["onnx"]
+    edit(model, files=files)
+    for backend in ("onnx", "torch"):
+        with pytest.raises(ModelError, match="export the model anew"):
+            load(model, backend)
+
+
+def test_weights_of_another_shape_are_refused(model: Path) -> None:
+    shape = json.loads(model.read_text())["shape"]
+    edit(model, shape=shape | {"widths": [8, 8, 8, 8]})
+    with pytest.raises(ModelError, match="does not fit its manifest"):
+        load(model, "torch")
+
+
+def test_missing_files_and_folders(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot read"):
+        load(tmp_path / "none.json")
+    with pytest.raises(ModelError, match="0 manifests"):
+        load(tmp_path)
+    model.with_suffix(".onnx").unlink()
+    with pytest.raises(ModelError, match="missing"):
+        load(model)
+
+
+def test_an_unknown_backend() -> None:
+    with pytest.raises(UsageError, match="onnx, torch"):
+        load(backend="abacus")

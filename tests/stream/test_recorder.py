@@ -1,0 +1,215 @@
+"""What is recorded is read back by wfdb, at any moment and after any end."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import SinkError, UsageError
+from engine.leads import Origin
+from stream.blocks import Block
+from stream.record import open_record
+from stream.recorder import FINEST_GAIN, Recorder
+from tests.stream.chunks import Samples, cut
+
+ROOT = Path(__file__).resolve().parents[2]
+LABELS = ["I", "II", "dIII", "daVR", "daVL", "daVF", "dV1", "dV2", "dV3", "V4", "dV5", "dV6"]
+
+
+def leads(length: int, seed: int = 1) -> Samples:
+    """Twelve leads on the grid of 1000 counts/mV."""
+    counts = np.random.default_rng(seed).integers(-3000, 3000, (12, length))
+    return (counts / 1000).astype(np.float32)
+
+
+def blocks(samples: Samples, sizes: Sequence[int] = (40,)) -> Iterator[Block]:
+    for chunk in cut(samples, sizes):
+        origin = np.where(np.isnan(chunk.samples), Origin.NONE, Origin.ESTIMATED).astype(np.uint8)
+        yield Block(chunk.index, chunk.samples, np.zeros_like(chunk.samples), origin)
+
+
+def record(folder: Path, samples: Samples, name: str = "r", **settings: object) -> Recorder:
+    recorder = Recorder(folder, name, leads_in=("I", "II", "V4"), **settings)  # type: ignore[arg-type]
+    for block in blocks(samples):
+        recorder.push(block)
+    recorder.close()
+    return recorder
+
+
+def read(path: Path) -> Samples:
+    physical = wfdb.rdrecord(str(path.with_suffix(""))).p_signal
+    return physical.T.astype(np.float32)
+
+
+def test_wfdb_reads_what_was_pushed(tmp_path: Path) -> None:
+    samples = leads(1234)
+    samples[3, 100:200] = np.nan  # one lead's missing samples are no gap
+    recorder = record(tmp_path, samples, comments=["model: test"])
+    assert np.array_equal(read(recorder.path), samples, equal_nan=True)
+    header = wfdb.rdheader(str(tmp_path / "r"))
+    assert (header.sig_name, header.fs, header.sig_len) == (LABELS, 500, 1234)
+    assert header.comments[0] == "model: test"
+    assert header.comments[1].startswith("derived leads: dIII, daVR")
+    assert header.comments[2:] == ["for study, not for diagnosis", "clipped samples: 0"]
+    again = wfdb.rdrecord(str(tmp_path / "r"), physical=False)
+    assert [each % 65536 for each in again.checksum] == again.calc_checksum()  # stored as signed 16 bits
+    assert again.init_value == again.d_signal[0].tolist()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.dat", "r.hea"]
+
+
+@given(
+    gaps=st.lists(st.tuples(st.integers(0, 2500), st.integers(1, 900)), max_size=3),
+    sizes=st.lists(st.integers(1, 700), min_size=1, max_size=3),
+)
+@settings(max_examples=10)
+def test_gaps_are_gaps_of_their_length(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[tuple[int, int]], sizes: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("gaps")
+    samples = leads(2600)
+    for start, length in gaps:
+        samples[:, start : start + length] = np.nan
+    recorder = Recorder(folder, "r", leads_in=("I", "II", "V4"))
+    written = 0
+    for block in blocks(samples, sizes):
+        recorder.push(block)
+        if recorder.samples == written:
+            continue
+        written = recorder.samples
+        if not np.isnan(samples[0, :written]).all():
+            so_far = read(recorder.path)  # whole while it is open, too
+            assert np.array_equal(so_far, samples[:, : so_far.shape[1]], equal_nan=True)
+            assert written - so_far.shape[1] in (0, np.isnan(samples[0, :written])[::-1].argmin())
+    recorder.close()
+    assert np.array_equal(read(recorder.path), samples, equal_nan=True)
+    ours = open_record(recorder.path)
+    assert ours.leads == ("I", "II", "V4")
+    assert np.array_equal(ours.read(0, 2600)[[0, 1, 9]], samples[[0, 1, 9]], equal_nan=True)
+
+
+def test_a_gap_is_a_segment_of_its_own(tmp_path: Path) -> None:
+    samples = leads(2000)
+    samples[:, 700:1300] = np.nan
+    record(tmp_path, samples)
+    header = wfdb.rdheader(str(tmp_path / "r"))
+    assert header.seg_name == ["r_layout", "r_segment_0001", "~", "r_segment_0002"]
+    assert header.seg_len == [0, 700, 600, 700]
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_killed_recording_opens(tmp_path: Path, gap: bool) -> None:
+    script = f"""
+import os, numpy as np
+from pathlib import Path
+from tests.stream.test_recorder import Recorder, blocks, leads
+recorder = Recorder(Path({str(tmp_path)!r}), "r", leads_in=("I", "II", "V4"))
+samples = leads(2600)
+if {gap}:
+    samples[:, 600:900] = np.nan
+for block in blocks(samples):
+    recorder.push(block)
+os.kill(os.getpid(), {int(signal.SIGKILL)})
+"""
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, env=os.environ, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    samples = leads(2600)
+    if gap:
+        samples[:, 600:900] = np.nan
+    kept = read(tmp_path / "r")
+    assert kept.shape[1] >= 2600 - 520  # all but the last second
+    assert np.array_equal(kept, samples[:, : kept.shape[1]], equal_nan=True)
+    ours = open_record(tmp_path / "r")
+    assert ours.n_samples == kept.shape[1]
+    assert np.array_equal(ours.read(550, 950)[0], samples[0, 550:950], equal_nan=True)
+
+
+def test_clipping_is_counted_and_said(tmp_path: Path) -> None:
+    samples = leads(600)
+    samples[2, 10:15] = 40.0
+    samples[7, 20] = -33.0
+    recorder = record(tmp_path, samples)
+    assert recorder.clipped == 6
+    assert "clipped samples: 6" in wfdb.rdheader(str(tmp_path / "r")).comments
+    assert np.array_equal(read(recorder.path), np.clip(samples, -32.767, 32.767))
+
+
+@pytest.mark.parametrize(("given_gain", "used"), [(200, 1000), (1000, 1000), (2000.5, 2000.5), (1e6, FINEST_GAIN)])
+def test_the_finer_gain_is_used(tmp_path: Path, given_gain: float, used: float) -> None:
+    samples = leads(600)
+    recorder = record(tmp_path, samples, gain=given_gain)
+    assert open_record(recorder.path).gain == used
+    assert np.abs(read(recorder.path) - samples).max() <= 0.5001 / used
+
+
+def test_nothing_is_replaced_without_force(tmp_path: Path) -> None:
+    gapped = leads(2000)
+    gapped[:, 500:1500] = np.nan
+    record(tmp_path, gapped)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UsageError, match="--force"):
+        Recorder(tmp_path, "r")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    other = record(tmp_path, leads(700), name="r_1")
+    replaced = record(tmp_path, leads(600, seed=2), force=True)
+    assert np.array_equal(read(replaced.path), leads(600, seed=2))
+    assert np.array_equal(read(other.path), leads(700))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.dat", "r.hea", "r_1.dat", "r_1.hea"]
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UsageError, match=r"cannot write into .*; choose another folder"):
+        Recorder(tmp_path / folder, "r")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_folders_are_made_and_names_made_fit(tmp_path: Path) -> None:
+    recorder = record(tmp_path / "a" / "b", leads(600), name="day 1.ecg")
+    assert recorder.path == tmp_path / "a" / "b" / "day_1_ecg.hea"
+    assert read(recorder.path).shape == (12, 600)
+
+
+def test_a_recording_of_nothing_leaves_nothing(tmp_path: Path) -> None:
+    record(tmp_path, np.full((12, 900), np.nan, np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_and_what_came_before_is_kept(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    samples = leads(2500)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for block in blocks(samples, [500]):
+        if block.start == 1000:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1200 * 24, limits[1]))
+            try:
+                with pytest.raises(SinkError, match="what came before is kept"):
+                    recorder.push(block)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            assert np.array_equal(read(recorder.path), samples[:, :1000])
+        else:
+            recorder.push(block)
+    recorder.close()
+    samples[:, 1000:1500] = np.nan
+    assert np.array_equal(read(recorder.path), samples, equal_nan=True)
+
+
+def test_a_dropped_block_is_a_gap(tmp_path: Path) -> None:
+    samples = leads(1500)
+    recorder = Recorder(tmp_path, "r")
+    for block in blocks(samples, [100]):
+        if block.start != 700:
+            recorder.push(block)
+    recorder.close()
+    samples[:, 700:800] = np.nan
+    assert np.array_equal(read(recorder.path), samples, equal_nan=True)

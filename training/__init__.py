@@ -1,0 +1,1 @@
+"""Data, fitting, export and evaluation of the network; torch lives here."""
