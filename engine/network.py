@@ -47,7 +47,7 @@ class Shape:
     decimation: int = 5
     stem_kernel: int = 25
     baseline_steps: int = 200
-    delay: int = 8
+    delay: int = 9
 
     @property
     def stride(self) -> int:
@@ -203,8 +203,9 @@ class Network(nn.Module):
 
     def core(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The U-Net: (batch, 24, n) to corrections and spreads (batch, 8, n), in units of `sigma`."""
-        step, stride, delay = self.shape.decimation, self.shape.stride, self.shape.delay
-        x = functional.relu(self.stem(functional.pad(features, (0, stride))))
+        delay, block = self.shape.delay, self.shape.stride // self.shape.decimation
+        later = -(-delay // block) * block  # whole blocks, so that the delayed output reaches the frame's end
+        x = functional.relu(self.stem(functional.pad(features, (0, later * self.shape.decimation))))
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):
             x = encoder(x)
@@ -214,7 +215,8 @@ class Network(nn.Module):
             x = block(x)
         for decoder, up, skip in zip(reversed(self.decoders), reversed(self.ups), reversed(skips), strict=True):
             x = decoder(skip + up(x))
-        x = self.head(x)[..., delay : delay - stride // step or None]
+        x = self.head(x)[..., delay : delay - later or None]
+        step = self.shape.decimation
         batch, _, steps = x.shape
         x = x.reshape(batch, 2 * LEADS_IN, step, steps).transpose(2, 3).reshape(batch, 2 * LEADS_IN, steps * step)
         return x[:, :LEADS_IN], x[:, LEADS_IN:]

@@ -170,12 +170,12 @@ class Monitor(QMainWindow):
         for part in (self.panel, self.foot, self.help):
             part.show_theme(theme)
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Keep the help sheet in the middle."""
         super().resizeEvent(event)
         self.help.centre()
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent | None) -> None:
         """Tell the owner."""
         super().closeEvent(event)
         self.closed.emit()

@@ -105,11 +105,11 @@ class Line(QWidget):
             self.setToolTip(text)
             self.update()
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """As high as a line."""
         return QSize(80, self.fontMetrics().height() + 2)
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Write as much as fits."""
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())

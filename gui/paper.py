@@ -170,9 +170,7 @@ def arrange(width: int, height: int, scale: Scale, view: View) -> Geometry:
 def _cell(lead: str, tops: list[float], row: int, grid: QRectF, mm: float) -> Cell:
     middle = (tops[row] + tops[row + 1]) / 2
     on_line = round((middle - grid.top()) / mm) * mm
-    return Cell(
-        lead, round(tops[row]), round(tops[row + 1]) - round(tops[row]), _crisp(grid.top() + on_line)
-    )
+    return Cell(lead, round(tops[row]), round(tops[row + 1]) - round(tops[row]), _crisp(grid.top() + on_line))
 
 
 def _crisp(position: float) -> float:
@@ -238,7 +236,9 @@ def _draw_pulses(painter: QPainter, geometry: Geometry, theme: Theme) -> None:
     scale = geometry.scale
     painter.setPen(QPen(QColor(theme.measured), 1.2 * scale.ratio, Qt.PenStyle.SolidLine))
     start = geometry.grid.left() + 2.5 * scale.px_per_mm
-    cells = [cell for lane in geometry.lanes for cell in lane.cells if lane.area.left() == geometry.lanes[0].area.left()]
+    cells = [
+        cell for lane in geometry.lanes for cell in lane.cells if lane.area.left() == geometry.lanes[0].area.left()
+    ]
     fits = all(cell.baseline - scale.px_per_mv > cell.top for cell in cells)
     for cell in cells if fits else cells[-1:]:
         foot, top = cell.baseline, cell.baseline - scale.px_per_mv
@@ -258,12 +258,12 @@ def _draw_name(
     x = _draw_word(painter, theme, font, QColor(theme.ink(origin)), label(cell.lead, origin), x, y)
     if off:
         words = "lead off" if origin is Origin.MEASURED else "lead off, estimated"
-        _draw_word(painter, theme, page_font(13, ratio, QFont.Weight.Bold), QColor(theme.warning), words, x + 6 * ratio, y)
+        _draw_word(
+            painter, theme, page_font(13, ratio, QFont.Weight.Bold), QColor(theme.warning), words, x + 6 * ratio, y
+        )
 
 
-def _draw_word(
-    painter: QPainter, theme: Theme, font: QFont, colour: QColor, word: str, x: float, y: float
-) -> float:
+def _draw_word(painter: QPainter, theme: Theme, font: QFont, colour: QColor, word: str, x: float, y: float) -> float:
     """Write on a patch of blank paper; returns where the word ends."""
     metrics = QFontMetricsF(font)
     patch = QRectF(x, y, metrics.horizontalAdvance(word), metrics.height())
@@ -339,9 +339,7 @@ def _draw_footer(
         x -= 20 * ratio
 
 
-def page_font(
-    pixels: float, ratio: float, weight: QFont.Weight = QFont.Weight.Normal, spacing: float = 0.0
-) -> QFont:
+def page_font(pixels: float, ratio: float, weight: QFont.Weight = QFont.Weight.Normal, spacing: float = 0.0) -> QFont:
     """The page's typeface at a height in logical pixels."""
     font = QFont()
     font.setPixelSize(round(pixels * ratio))

@@ -98,7 +98,7 @@ class Sheet(QWidget):
         ratio = self.devicePixelRatioF()
         return QRectF(area.x() / ratio, area.y() / ratio, area.width() / ratio, area.height() / ratio).toAlignedRect()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Copy the painted page to the screen, where it changed."""
         if event is None or self._sweep is None:
             return
@@ -109,12 +109,12 @@ class Sheet(QWidget):
         painter.drawPixmap(QRectF(area), self._sweep.pixmap, part)
         painter.end()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Lay out the page for its new size."""
         super().resizeEvent(event)
         self._print()
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+    def showEvent(self, event: QShowEvent | None) -> None:
         """Follow the window to a screen with other millimetres."""
         super().showEvent(event)
         window = self.window()

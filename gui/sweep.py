@@ -110,9 +110,7 @@ class Sweep:
         self._draw(painter, lane, stretch, x, provisional)
         return area
 
-    def _draw(
-        self, painter: QPainter, lane: Lane, stretch: Stretch, x: NDArray[np.float64], provisional: bool
-    ) -> None:
+    def _draw(self, painter: QPainter, lane: Lane, stretch: Stretch, x: NDArray[np.float64], provisional: bool) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         rows = [cell.row for cell in lane.cells]
         baselines = np.array([[cell.baseline] for cell in lane.cells])
@@ -120,7 +118,9 @@ class Sweep:
         origin, y = stretch.origin[rows], baselines - per_mv * stretch.leads[rows]
         estimated = origin == Origin.ESTIMATED
         if estimated.any():
-            self._draw_intervals(painter, x, np.where(estimated, y, np.nan), per_mv * stretch.interval[rows], provisional)
+            self._draw_intervals(
+                painter, x, np.where(estimated, y, np.nan), per_mv * stretch.interval[rows], provisional
+            )
             if self._truth:
                 truth = np.where(estimated, baselines - per_mv * stretch.truth[rows], np.nan)
                 self._draw_lines(painter, x, truth, self._pen(self._theme.truth, TRUTH_PEN_WIDTH, provisional))
@@ -138,9 +138,7 @@ class Sweep:
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         return pen
 
-    def _draw_lines(
-        self, painter: QPainter, x: NDArray[np.float64], y: NDArray[np.floating], pen: QPen
-    ) -> None:
+    def _draw_lines(self, painter: QPainter, x: NDArray[np.float64], y: NDArray[np.floating], pen: QPen) -> None:
         """One path for all rows of `y`: what a call costs is paid once."""
         x, y = thin(np.broadcast_to(x, y.shape), y, self._group)
         break_after = ((0, 0), (0, 1))

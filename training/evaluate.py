@@ -216,4 +216,3 @@ def _twelve(record: Path) -> NDArray[np.float32]:
     twelve: NDArray[np.float32] = np.full((len(LEADS), eight.shape[1]), np.nan, np.float32)
     twelve[[INDEX[lead] for lead in INDEPENDENT]] = eight
     return physics.solve(twelve)[0]
-

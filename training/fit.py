@@ -109,7 +109,12 @@ def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -
             _save({**everything, "optimizer": optimizer.state_dict(), "state": state}, last)
             pace = (time.monotonic() - started) / (step + 1 - first)
             left = pace * (settings.steps - step - 1) / 60
-            line = {"step": step + 1, "loss": round(running, 4), "fold9_r": round(score, 4), "minutes_left": round(left)}
+            line = {
+                "step": step + 1,
+                "loss": round(running, 4),
+                "fold9_r": round(score, 4),
+                "minutes_left": round(left),
+            }
             with (out / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
             print(f"step {step + 1}/{settings.steps}  loss {running:.4f}  fold 9 r {score:.4f}  {left:.0f} min left")

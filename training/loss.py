@@ -5,6 +5,9 @@ from torch import Tensor
 
 COVERAGE = 0.9
 SMALLEST_MV = 0.01
+import os
+
+R_WEIGHT = float(os.environ.get("RW", "1"))
 
 
 def loss(estimate: Tensor, width: Tensor, target: Tensor, mask: Tensor, sigma: Tensor) -> Tensor:
@@ -39,4 +42,4 @@ def loss(estimate: Tensor, width: Tensor, target: Tensor, mask: Tensor, sigma: T
 
     beyond = error.detach().abs() - width / sigma[:, None]
     pinball = torch.maximum(COVERAGE * beyond, (COVERAGE - 1) * beyond)
-    return absolute + shape + 0.3 * (pinball * asked).sum() / total
+    return absolute + R_WEIGHT * shape + 0.3 * (pinball * asked).sum() / total
