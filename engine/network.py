@@ -6,6 +6,7 @@ bounded number of earlier ones, and no number that depends on the length of the 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -78,6 +79,7 @@ class CausalConv(nn.Conv1d):
     """A convolution whose output sees nothing later than the end of its own step."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, n) to as many steps as the stride leaves."""
         reach = self.dilation[0] * (self.kernel_size[0] - 1) - (self.stride[0] - 1)
         return super().forward(functional.pad(x, (reach, 0)))
 
@@ -93,6 +95,7 @@ class ResidualBlock(nn.Module):
         self.second_norm = nn.BatchNorm1d(width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, width, n) to the same shape."""
         inner = functional.relu(self.first_norm(self.first(x)))
         return functional.relu(x + self.second_norm(self.second(inner)))
 
@@ -105,6 +108,7 @@ class Up(nn.Module):
         self.expand = nn.ConvTranspose1d(width_in, width_out, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, width_in, n) to (batch, width_out, 2 n)."""
         return functional.pad(self.expand(x), (1, 0))[..., :-1]
 
 
@@ -146,10 +150,10 @@ class Network(nn.Module):
         self.stem = CausalConv(3 * LEADS_IN, widths[0], shape.stem_kernel, stride=shape.decimation)
         self.encoders = nn.ModuleList(ResidualBlock(width, shape.kernel) for width in widths[:-1])
         self.downs = nn.ModuleList(
-            CausalConv(width, wider, 4, stride=2) for width, wider in zip(widths, widths[1:], strict=False)
+            CausalConv(width, wider, 4, stride=2) for width, wider in pairwise(widths)
         )
         self.bottom = nn.ModuleList(ResidualBlock(widths[-1], shape.kernel, dilation) for dilation in shape.dilations)
-        self.ups = nn.ModuleList(Up(wider, width) for width, wider in zip(widths, widths[1:], strict=False))
+        self.ups = nn.ModuleList(Up(wider, width) for width, wider in pairwise(widths))
         self.decoders = nn.ModuleList(ResidualBlock(width, shape.kernel) for width in widths[:-1])
         self.head = CausalConv(widths[0], 2 * LEADS_IN * shape.decimation, 3)
 

@@ -54,10 +54,10 @@ def solve(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
             continue
         columns = slice(None) if len(patterns) == 1 else np.flatnonzero(which == number)
         missing = np.flatnonzero(~pattern)
-        solution = LIMB_MATRIX[missing] @ _PAIR_SOLUTIONS[pair]
-        computed = solution @ samples[list(pair)][:, columns].astype(np.float64)
-        for row, values in zip(missing, computed, strict=True):
-            known[row, columns] = values
+        first, second = (samples[row, columns].astype(np.float64) for row in pair)
+        for row, (one, other) in zip(missing, LIMB_MATRIX[missing] @ _PAIR_SOLUTIONS[pair], strict=True):
+            # Element by element: the rounding of a matrix product depends on how many columns it has.
+            known[row, columns] = one * first + other * second
             origin[row, columns] = Origin.COMPUTED
     origin[measured] = Origin.MEASURED
     origin[:, ~measured.any(axis=0)] = Origin.NONE

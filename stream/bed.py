@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UsageError
 from engine.leads import LEADS, Origin
+from engine.quality import LeadSignal
 from stream.blocks import Block, Chunk, Tail
 from stream.framer import FRAME, due, newest
 from stream.resampler import Resampler
@@ -68,6 +69,9 @@ class Bed:
         Later samples (500 Hz) that an index waits for; the engine's own if not given.
     hop : int, optional
         Samples (500 Hz) between frames; the engine's stride if not given.
+    frame : int
+        Samples (500 Hz) in a frame, a multiple of the engine's stride. A longer one lets the hop be longer, which costs
+        less where nobody waits; the estimates stay the same but for float rounding.
 
     Attributes
     ----------
@@ -79,6 +83,8 @@ class Bed:
         Samples (500 Hz) that came out of the resampler.
     look_ahead, hop : int
         In force.
+    leads_off : tuple of str
+        Leads that were measured and carry no signal now; nothing of them reaches the engine.
 
     Raises
     ------
@@ -86,18 +92,26 @@ class Bed:
         If look-ahead or hop do not fit the engine or the frame.
     """
 
-    def __init__(self, engine: Estimator, rate: float, look_ahead: int | None = None, hop: int | None = None) -> None:
+    def __init__(
+        self,
+        engine: Estimator,
+        rate: float,
+        look_ahead: int | None = None,
+        hop: int | None = None,
+        frame: int = FRAME,
+    ) -> None:
         self.look_ahead = engine.look_ahead if look_ahead is None else look_ahead
         self.hop = engine.stride if hop is None else hop
         if not 0 <= self.look_ahead <= LONGEST_LOOK_AHEAD:
             raise UsageError(
                 f"a look-ahead of {2 * self.look_ahead} ms is out of range; choose 0 to {2 * LONGEST_LOOK_AHEAD} ms"
             )
-        if self.hop < 1 or self.hop % engine.stride or FRAME % engine.stride:
+        if self.hop < 1 or self.hop % engine.stride or frame % engine.stride:
             raise UsageError(
                 f"a hop of {self.hop} samples does not fit the model; choose a multiple of {engine.stride}"
             )
-        self._span = FRAME - engine.left_context
+        self._frame = frame
+        self._span = frame - engine.left_context
         if self.hop + self.look_ahead > self._span:
             raise UsageError(
                 f"a hop of {self.hop} and a look-ahead of {self.look_ahead} samples do not fit the frame; "
@@ -109,7 +123,13 @@ class Bed:
         self.received = 0
         self._engine = engine
         self._resampler = Resampler(rate)
+        self._signal = LeadSignal()
         self._ring: Ring | None = None
+
+    @property
+    def leads_off(self) -> tuple[str, ...]:
+        """See the class."""
+        return self._signal.leads_off
 
     def push(self, chunk: Chunk, late: bool = False) -> list[Block]:
         """What a chunk settles, frame by frame.
@@ -138,8 +158,10 @@ class Bed:
 
     def _take(self, chunk: Chunk, late: bool) -> list[Block]:
         """Write samples as far as a frame needs them, settle the frame, and so on."""
-        columns = chunk.samples if chunk.truth is None else np.concatenate([chunk.samples, chunk.truth])
-        ring = self._ring = self._ring or Ring(len(columns), FRAME)
+        columns = self._signal.push(chunk.samples)
+        if chunk.truth is not None:
+            columns = np.concatenate([columns, chunk.truth])
+        ring = self._ring = self._ring or Ring(len(columns), self._frame)
         self.received += columns.shape[1]
         blocks = []
         ends = due(ring.end, self.received, self.hop)
@@ -158,7 +180,7 @@ class Bed:
 
     def _settle(self, ring: Ring, end: int, stop: int, with_tail: bool) -> Block:
         """The block up to `stop` from the frame that ends at `end`; its tail is what follows in the frame."""
-        window = ring.window(end, FRAME)
+        window = ring.window(end, self._frame)
         frame, truth = window[: len(LEADS)], window[len(LEADS) :]
         start, keep = self.settled, end - self.settled
         leads, interval, origin = self._estimate(frame, keep)
@@ -169,7 +191,7 @@ class Bed:
             _columns(leads, 0, n),
             _columns(interval, 0, n),
             _columns(origin, 0, n),
-            _columns(truth, FRAME - keep, FRAME - keep + n) if len(truth) else None,
+            _columns(truth, self._frame - keep, self._frame - keep + n) if len(truth) else None,
             Tail(_columns(leads, n, keep), _columns(interval, n, keep), _columns(origin, n, keep))
             if with_tail and n < keep
             else None,

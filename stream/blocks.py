@@ -1,5 +1,6 @@
 """What travels through the rooms: chunks in, settled blocks out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,18 @@ class Chunk:
     index: int
     samples: NDArray[np.float32]
     truth: NDArray[np.float32] | None = None
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Chunks that follow each other without a gap, as one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    truth = [chunk.truth for chunk in chunks if chunk.truth is not None]
+    return Chunk(
+        chunks[0].index,
+        np.concatenate([chunk.samples for chunk in chunks], axis=1),
+        np.concatenate(truth, axis=1) if truth else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Recorder:
     """A sink that writes settled leads as WFDB format 16, flushed each second of samples.
 
     Twelve signals in the order of `LEADS`; derived ones carry a ``d``. A sample of one lead that is missing is WFDB's
-    invalid sample. Where nothing at all arrived is a gap: the record then is a layout segment, the segments between
+    invalid sample, and so is one that had to be derived where its lead was off: what is written as measured was. Where nothing at all arrived is a gap: the record then is a layout segment, the segments between
     gaps and ``~`` for each gap. While there is no gap and the record is open its header says no sample count, so that
     whatever is there is read; with gaps the headers are replaced at each flush, after the samples.
 
@@ -95,6 +95,7 @@ class Recorder:
         self.samples = 0
         self._folder = folder
         self._rate = rate
+        self._is_measured = np.array([[lead in leads_in] for lead in LEADS])
         origins = [Origin.MEASURED if lead in leads_in else Origin.ESTIMATED for lead in LEADS]
         self._labels = [label(lead, origin) for lead, origin in zip(LEADS, origins, strict=True)]
         self._comments = comments
@@ -118,7 +119,8 @@ class Recorder:
         missing = max(0, block.start - self._start - self.samples - self._pending_length)
         if missing:
             self._pending.append(np.full((len(LEADS), missing), np.nan, np.float32))
-        self._pending.append(block.leads)
+        derived = self._is_measured & (block.origin != Origin.MEASURED)
+        self._pending.append(np.where(derived, np.float32(np.nan), block.leads))
         self._pending_length += missing + block.leads.shape[1]
         if self._pending_length >= self._rate:
             self._flush()

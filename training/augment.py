@@ -1,4 +1,4 @@
-"""What may happen to a recording before the network sees it: other bodies, noise, wander, and leads that are not there."""
+"""What may happen to a recording before the network sees it: other bodies, noise, wander, missing leads."""
 
 from dataclasses import dataclass
 

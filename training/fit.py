@@ -44,13 +44,13 @@ class Settings(msgspec.Struct, frozen=True):
         The leads known in those looks.
     """
 
-    steps: int = 6000
+    steps: int = 10_000
     batch: int = 32
     peak_rate: float = 2e-3
     weight_decay: float = 0.02
     averaging: float = 0.998
     seed: int = 1
-    check_every: int = 250
+    check_every: int = 500
     check_records: int = 400
     check_leads: tuple[str, ...] = ("I", "II", "V4")
 

@@ -5,9 +5,9 @@ from torch import Tensor
 
 COVERAGE = 0.9
 SMALLEST_MV = 0.01
-import os
-
-R_WEIGHT = float(os.environ.get("RW", "1"))
+SHAPE_WEIGHT = 3.0
+"""Of one minus r beside the absolute error: with 1 a short fit ends .008 of r lower on fold 9."""
+INTERVAL_WEIGHT = 0.3
 
 
 def loss(estimate: Tensor, width: Tensor, target: Tensor, mask: Tensor, sigma: Tensor) -> Tensor:
@@ -42,4 +42,4 @@ def loss(estimate: Tensor, width: Tensor, target: Tensor, mask: Tensor, sigma: T
 
     beyond = error.detach().abs() - width / sigma[:, None]
     pinball = torch.maximum(COVERAGE * beyond, (COVERAGE - 1) * beyond)
-    return absolute + R_WEIGHT * shape + 0.3 * (pinball * asked).sum() / total
+    return absolute + SHAPE_WEIGHT * shape + INTERVAL_WEIGHT * (pinball * asked).sum() / total

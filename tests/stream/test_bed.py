@@ -207,3 +207,22 @@ def test_the_newest_frames_still_settle_everything(first: int, count: int, look_
     for end in kept:
         assert end - settled <= span
         settled = max(settled, end - look_ahead)
+
+
+def test_a_lead_that_stands_still_is_off_and_estimated(engine: Estimator) -> None:
+    samples = leads(10, 4000)
+    samples[9, 1500:] = samples[9, 1499]
+    bed = Bed(engine, 500)
+    blocks = run(bed, samples, [77])
+    origin = joined(blocks, "origin")
+    assert bed.leads_off == ("V4",)
+    assert (origin[9, :1400] != Origin.ESTIMATED).all()
+    assert (origin[9, 2100:] == Origin.ESTIMATED).all()
+    assert not np.array_equal(joined(blocks, "leads")[9, 2100:], samples[9, 2100:])
+
+
+def test_a_longer_frame_changes_nothing_but_rounding(engine: Estimator) -> None:
+    samples = leads(11, 12_000)
+    usual = joined(run(Bed(engine, 500), samples, [500]), "leads")
+    longer = joined(run(Bed(engine, 500, hop=5840, frame=10_000), samples, [12_000]), "leads")
+    assert np.allclose(usual, longer, atol=1e-4, equal_nan=True)

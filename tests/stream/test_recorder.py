@@ -33,7 +33,9 @@ def leads(length: int, seed: int = 1) -> Samples:
 
 def blocks(samples: Samples, sizes: Sequence[int] = (40,)) -> Iterator[Block]:
     for chunk in cut(samples, sizes):
-        origin = np.where(np.isnan(chunk.samples), Origin.NONE, Origin.ESTIMATED).astype(np.uint8)
+        origin = np.full(chunk.samples.shape, Origin.ESTIMATED, np.uint8)
+        origin[[0, 1, 9]] = Origin.MEASURED
+        origin[np.isnan(chunk.samples)] = Origin.NONE
         yield Block(chunk.index, chunk.samples, np.zeros_like(chunk.samples), origin)
 
 
@@ -48,6 +50,20 @@ def record(folder: Path, samples: Samples, name: str = "r", **settings: object) 
 def read(path: Path) -> Samples:
     physical = wfdb.rdrecord(str(path.with_suffix(""))).p_signal
     return physical.T.astype(np.float32)
+
+
+def test_what_was_derived_is_never_written_under_a_measured_name(tmp_path: Path) -> None:
+    samples = leads(600)
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    for block in blocks(samples):
+        origin = block.origin.copy()
+        if 200 <= block.start < 400:  # V4 fell off
+            origin[9] = Origin.ESTIMATED
+        recorder.push(Block(block.start, block.leads, block.interval, origin))
+    recorder.close()
+    expected = samples.copy()
+    expected[9, 200:400] = np.nan
+    assert np.array_equal(read(recorder.path), expected, equal_nan=True)
 
 
 def test_wfdb_reads_what_was_pushed(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""A whole record at once: the same bed and the same sinks as live, fed in long pieces and waiting for nothing."""
+
+from collections.abc import Callable, Sequence
+
+from engine.reconstruction import Engine
+from stream.bed import Bed
+from stream.blocks import Block
+from stream.record import Record
+from stream.replay import PIECE_S, Replay
+from stream.sinks import Sink
+
+HOP = 10_000
+"""Samples (500 Hz) at least between frames: the left context, computed anew for each, then costs less than half."""
+
+
+def offline_bed(engine: Engine, rate: float, look_ahead: int | None = None) -> Bed:
+    """A bed whose frames are long: where nobody waits, the fewer frames the better.
+
+    Parameters
+    ----------
+    engine : Engine
+        Makes twelve leads.
+    rate : float
+        Of the record, Hz.
+    look_ahead : int, optional
+        As for `Bed`.
+    """
+    stride = engine.stride
+    hop = -(-HOP // stride) * stride
+    context = engine.left_context + (engine.look_ahead if look_ahead is None else look_ahead)
+    frame = -(-(hop + context) // stride) * stride
+    return Bed(engine, rate, look_ahead, hop, frame)
+
+
+def convert(
+    record: Record,
+    leads: tuple[str, ...],
+    bed: Bed,
+    sinks: Sequence[Sink],
+    progress: Callable[[float], None] = lambda share: None,
+) -> None:
+    """Send all of a record through a bed into sinks, at constant memory.
+
+    Parameters
+    ----------
+    record : Record
+        What is read.
+    leads : tuple of str
+        The input.
+    bed : Bed
+        At the record's rate.
+    sinks : sequence of Sink
+        Get each block, in order, and are closed at the end, whatever ends it.
+    progress : callable
+        Told the share that is done.
+
+    Raises
+    ------
+    SourceError, SinkError
+        If the record cannot be read to its end or a sink cannot take it.
+    """
+    try:
+        for chunk in Replay(record, leads, speed=None, chunk_ms=1000 * PIECE_S).chunks():
+            _push(bed.push(chunk), sinks)
+            progress((chunk.index + chunk.samples.shape[1]) / record.n_samples)
+        _push(bed.finish(), sinks)
+    finally:
+        for sink in sinks:
+            sink.close()
+
+
+def _push(blocks: list[Block], sinks: Sequence[Sink]) -> None:
+    for block in blocks:
+        for sink in sinks:
+            sink.push(block)

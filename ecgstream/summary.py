@@ -1,0 +1,175 @@
+"""What a run comes to: one object for programs, a few lines for people."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ecgstream.comparison import BAND, Comparison, LeadFigures
+from engine.filters import BAND_LABEL
+from engine.leads import RATE, Origin, label
+from engine.reconstruction import Engine
+from stream.bed import Bed
+from stream.latency import Latency
+from stream.record import Record
+
+DISCLAIMER = "derived leads: for study, not for diagnosis"
+RESIDUAL_UV = 50.0
+"""Redundant limb leads that disagree by more have a swapped or a bad electrode, or did not come from one device."""
+
+
+class LatencyFigures(msgspec.Struct, frozen=True):
+    """Arrival of a sample to its estimate, ms; None where nothing arrived in time of its own."""
+
+    p50: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What `ecgstream replay` and `ecgstream convert` print with ``--json``.
+
+    Attributes
+    ----------
+    record : str
+        Path of the record's header.
+    synthetic : bool
+        Whether nobody was recorded.
+    leads_in : tuple of str
+        The input.
+    samples : int
+        Settled, at 500 Hz.
+    seconds : float
+        The same, in s.
+    hop : int
+        Samples between frames.
+    look_ahead_ms : float
+        What an estimate waits for.
+    backend, model : str
+        What ran.
+    frames, frames_skipped : int
+        Computed, and left out because the engine was late.
+    dropped : int
+        Blocks that the screen did not take in time.
+    latency_ms : LatencyFigures
+        All None where a record was converted.
+    compared_in : str
+        The band of `leads`' figures.
+    leads : dict of str to LeadFigures
+        By lead.
+    limb_residual_uv : dict of str to float
+        RMS of what redundant limb leads of the input stray from the others.
+    recorded : str or None
+        The header that was written.
+    clipped : int
+        Samples that did not fit into it.
+    """
+
+    record: str
+    synthetic: bool
+    leads_in: tuple[str, ...]
+    samples: int
+    seconds: float
+    hop: int
+    look_ahead_ms: float
+    backend: str
+    model: str
+    frames: int
+    frames_skipped: int
+    dropped: int
+    latency_ms: LatencyFigures
+    compared_in: str
+    leads: dict[str, LeadFigures]
+    limb_residual_uv: dict[str, float]
+    recorded: str | None
+    clipped: int
+
+
+def summarise(
+    record: Record,
+    leads_in: tuple[str, ...],
+    engine: Engine,
+    bed: Bed,
+    comparison: Comparison,
+    latency: Latency | None = None,
+    dropped: int = 0,
+    recorded: Path | None = None,
+    clipped: int = 0,
+) -> Summary:
+    """Sum up a run that has ended."""
+    return Summary(
+        record=str(record.path),
+        synthetic=record.synthetic,
+        leads_in=leads_in,
+        samples=bed.settled,
+        seconds=bed.settled / RATE,
+        hop=bed.hop,
+        look_ahead_ms=1000 * bed.look_ahead / RATE,
+        backend=engine.backend_name,
+        model=engine.name,
+        frames=bed.frames,
+        frames_skipped=bed.frames_skipped,
+        dropped=dropped,
+        latency_ms=LatencyFigures(*(_round(value, 1) for value in (latency.p50_ms, latency.p99_ms, latency.max_ms)))
+        if latency
+        else LatencyFigures(),
+        compared_in=BAND_LABEL[BAND],
+        leads=comparison.figures(),
+        limb_residual_uv=comparison.limb_residual_uv(),
+        recorded=None if recorded is None else str(recorded),
+        clipped=clipped,
+    )
+
+
+def as_json(summary: Summary) -> str:
+    """One JSON object."""
+    return msgspec.json.format(msgspec.json.encode(summary)).decode()
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print it for people."""
+    name = Path(summary.record).stem + (" (synthetic: nobody was recorded)" if summary.synthetic else "")
+    lines = [
+        f"[bold]{escape(name)}[/]: {summary.seconds:.1f} s from {' '.join(summary.leads_in)}",
+        f"{summary.model} on {summary.backend}, look-ahead {summary.look_ahead_ms:g} ms, hop {summary.hop} samples, "
+        f"{summary.frames} frames" + (f", {summary.frames_skipped} skipped" if summary.frames_skipped else ""),
+    ]
+    latency = summary.latency_ms
+    if latency.p50 is not None:
+        lines.append(f"arrival to estimate: median {latency.p50:.0f} ms, 99 % {latency.p99:.0f}, max {latency.max:.0f}")
+    for lead, residual in summary.limb_residual_uv.items():
+        if residual > RESIDUAL_UV:
+            lines.append(
+                f"[yellow]{lead} strays {residual:.0f} uV from what the other limb leads say: look for a swapped or "
+                "loose electrode[/]"
+            )
+    if summary.recorded:
+        lines.append(f"recorded to {escape(summary.recorded)}")
+    if summary.clipped:
+        lines.append(f"[yellow]{summary.clipped} samples lay beyond the recording's range and were clipped[/]")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(_table(summary))
+    console.print(DISCLAIMER, style="dim")
+
+
+def _table(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("lead", "origin", f"r ({summary.compared_in})", "RMSE (uV)"):
+        table.add_column(heading, justify="left" if heading in ("lead", "origin") else "right")
+    for lead, each in summary.leads.items():
+        if each.origin == "none":
+            continue
+        row: list[Any] = [label(lead, Origin[each.origin.upper()]), each.origin]
+        compared = each.origin != "measured"
+        row.append(f"{each.r:.3f}" if compared and each.r is not None else "")
+        row.append(f"{each.rmse_uv:.0f}" if compared and each.rmse_uv is not None else "")
+        table.add_row(*row)
+    return table
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
