@@ -37,7 +37,7 @@ def convert(
     leads: tuple[str, ...],
     bed: Bed,
     sinks: Sequence[Sink],
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], bool] = lambda share: True,
 ) -> None:
     """Send all of a record through a bed into sinks, at constant memory.
 
@@ -52,7 +52,7 @@ def convert(
     sinks : sequence of Sink
         Get each block, in order, and are closed at the end, whatever ends it.
     progress : callable
-        Told the share that is done.
+        Told the share that is done; where it returns False, the conversion ends there.
 
     Raises
     ------
@@ -62,7 +62,8 @@ def convert(
     try:
         for chunk in Replay(record, leads, speed=None, chunk_ms=1000 * PIECE_S).chunks():
             _push(bed.push(chunk), sinks)
-            progress((chunk.index + chunk.samples.shape[1]) / record.n_samples)
+            if not progress((chunk.index + chunk.samples.shape[1]) / record.n_samples):
+                return
         _push(bed.finish(), sinks)
     finally:
         for sink in sinks:

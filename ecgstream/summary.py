@@ -15,6 +15,7 @@ from engine.reconstruction import Engine
 from stream.bed import Bed
 from stream.latency import Latency
 from stream.record import Record
+from stream.recorder import Recorder
 
 DISCLAIMER = "derived leads: for study, not for diagnosis"
 RESIDUAL_UV = 50.0
@@ -96,8 +97,7 @@ def summarise(
     comparison: Comparison,
     latency: Latency | None = None,
     dropped: int = 0,
-    recorded: Path | None = None,
-    clipped: int = 0,
+    recorder: Recorder | None = None,
 ) -> Summary:
     """Sum up a run that has ended."""
     return Summary(
@@ -119,8 +119,8 @@ def summarise(
         compared_in=BAND_LABEL[BAND],
         leads=comparison.figures(),
         limb_residual_uv=comparison.limb_residual_uv(),
-        recorded=None if recorded is None else str(recorded),
-        clipped=clipped,
+        recorded=str(recorder.path) if recorder else None,
+        clipped=recorder.clipped if recorder else 0,
     )
 
 

@@ -5,6 +5,8 @@ complete, and the output is delayed by whole core steps: so an estimate sees at 
 bounded number of earlier ones, and no number that depends on the length of the frame.
 """
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -50,6 +52,11 @@ class Shape:
     baseline_steps: int = 200
     delay: int = 9
 
+    @classmethod
+    def of(cls, sizes: Mapping[str, int | list[int]]) -> "Shape":
+        """From what stands in a manifest."""
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in sizes.items()})  # type: ignore[arg-type]
+
     @property
     def stride(self) -> int:
         """Samples (500 Hz) between the network's coarsest steps; frames end on multiples of it."""
@@ -59,6 +66,10 @@ class Shape:
     def look_ahead(self) -> int:
         """Later samples (500 Hz) an estimate may see."""
         return self.decimation * self.delay + self.decimation - 1
+
+    def sizes(self) -> dict[str, int | list[int]]:
+        """As it stands in the manifest."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
 
     @property
     def left_context(self) -> int:
@@ -149,9 +160,7 @@ class Network(nn.Module):
             self.sigma.copy_(torch.as_tensor(sigma))
         self.stem = CausalConv(3 * LEADS_IN, widths[0], shape.stem_kernel, stride=shape.decimation)
         self.encoders = nn.ModuleList(ResidualBlock(width, shape.kernel) for width in widths[:-1])
-        self.downs = nn.ModuleList(
-            CausalConv(width, wider, 4, stride=2) for width, wider in pairwise(widths)
-        )
+        self.downs = nn.ModuleList(CausalConv(width, wider, 4, stride=2) for width, wider in pairwise(widths))
         self.bottom = nn.ModuleList(ResidualBlock(widths[-1], shape.kernel, dilation) for dilation in shape.dilations)
         self.ups = nn.ModuleList(Up(wider, width) for width, wider in pairwise(widths))
         self.decoders = nn.ModuleList(ResidualBlock(width, shape.kernel) for width in widths[:-1])
@@ -207,8 +216,8 @@ class Network(nn.Module):
 
     def core(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The U-Net: (batch, 24, n) to corrections and spreads (batch, 8, n), in units of `sigma`."""
-        delay, block = self.shape.delay, self.shape.stride // self.shape.decimation
-        later = -(-delay // block) * block  # whole blocks, so that the delayed output reaches the frame's end
+        delay, coarse = self.shape.delay, self.shape.stride // self.shape.decimation
+        later = -(-delay // coarse) * coarse  # whole blocks, so that the delayed output reaches the frame's end
         x = functional.relu(self.stem(functional.pad(features, (0, later * self.shape.decimation))))
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):

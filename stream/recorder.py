@@ -39,9 +39,10 @@ class Recorder:
     """A sink that writes settled leads as WFDB format 16, flushed each second of samples.
 
     Twelve signals in the order of `LEADS`; derived ones carry a ``d``. A sample of one lead that is missing is WFDB's
-    invalid sample, and so is one that had to be derived where its lead was off: what is written as measured was. Where nothing at all arrived is a gap: the record then is a layout segment, the segments between
-    gaps and ``~`` for each gap. While there is no gap and the record is open its header says no sample count, so that
-    whatever is there is read; with gaps the headers are replaced at each flush, after the samples.
+    invalid sample, and so is one that had to be derived where its lead was off: what is written as measured was. Where
+    nothing at all arrived is a gap: the record then is a layout segment, the segments between gaps and ``~`` for each
+    gap. While there is no gap and the record is open its header says no sample count, so that whatever is there is
+    read; with gaps the headers are replaced at each flush, after the samples.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 from safetensors.numpy import load_file
 
@@ -107,7 +108,7 @@ def evaluate(
         counts[band.name] = len(paths)
         for way in ways.values():
             way[band.name] = Tally()
-        for number, record in enumerate(track(paths, f"{band.name} Hz")):
+        for number, record in enumerate(track(paths, f"{band.name} Hz", console=Console(stderr=True))):
             truth = _twelve(record)
             samples = np.full_like(truth, np.nan)
             rows = [INDEX[lead] for lead in leads_in]
@@ -200,7 +201,7 @@ def _test_records(data: Path, band: Band) -> list[Path]:
 
 
 def _folder_records(folder: Path | None, band: Band) -> list[Path]:
-    """The records of a folder that this band can be judged on: all for 0.5-40 Hz, those of 500 Hz or more for the other."""
+    """The records of a folder that a band can be judged on: all at 0.5-40 Hz, from 500 Hz up at 0.05-150 Hz."""
     import wfdb
 
     headers = sorted(Path(folder or ".").rglob("*.hea"))

@@ -1,6 +1,5 @@
 """A fitted network made into a model that ships: ONNX, safetensors and the manifest that vouches for both."""
 
-import dataclasses
 import datetime
 import warnings
 from pathlib import Path
@@ -14,41 +13,37 @@ from engine.errors import UsageError
 from engine.leads import INDEPENDENT, RATE
 from engine.model import FORMAT, Manifest, ModelFile, sha256
 from engine.network import Network, Shape
+from training.fit import Result
 
 
-def export(
-    weights: Path, folder: Path, name: str, training: dict[str, object], scores: dict[str, object], shape: Shape
-) -> Path:
+def export(run: Path, folder: Path, name: str) -> Path:
     """Write ``NAME.onnx``, ``NAME.safetensors`` and ``NAME.json`` into a folder, and return the manifest's path.
 
     Parameters
     ----------
-    weights : Path
-        ``best.pt`` of a fit.
+    run : Path
+        Folder of a fit that has ended.
     folder : Path
         Where the model goes.
     name : str
         The model's.
-    training, scores : dict
-        What the manifest says of the data and of fold 9.
-    shape : Shape
-        The sizes it was fitted with.
 
     Raises
     ------
     UsageError
-        If there are no such weights.
+        If there is no such run.
     """
-    if not weights.is_file():
-        raise UsageError(f"there are no weights at {weights}; fit a network first with ecgstream train")
+    if not (run / "result.json").is_file():
+        raise UsageError(f"{run} holds no run that has ended; fit a network first: ecgstream train --out {run}")
+    result = msgspec.json.decode((run / "result.json").read_bytes(), type=Result)
+    shape = Shape.of(result.shape)
     network = Network(shape).eval()
-    network.load_state_dict(torch.load(weights, weights_only=True))
+    network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     folder.mkdir(parents=True, exist_ok=True)
     onnx, tensors = folder / f"{name}.onnx", folder / f"{name}.safetensors"
     write_onnx(network, onnx)
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tensors)
     tensors.chmod(onnx.stat().st_mode)  # safetensors writes for the owner alone; an installed model is read by all
-    sizes = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(shape).items()}
     manifest = Manifest(
         format=FORMAT,
         name=name,
@@ -59,9 +54,9 @@ def export(
         look_ahead=shape.look_ahead,
         left_context=shape.left_context,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        shape=sizes,
-        training=training,
-        scores=scores,
+        shape=result.shape,
+        training=result.training,
+        scores=result.scores,
         files={"onnx": ModelFile(onnx.name, sha256(onnx)), "safetensors": ModelFile(tensors.name, sha256(tensors))},
     )
     path = folder / f"{name}.json"
@@ -86,4 +81,5 @@ def write_onnx(network: Network, path: Path) -> None:
             output_names=["leads", "interval"],
             verbose=False,
         )
+    assert program is not None  # only with a deprecated option it is
     program.save(path, external_data=False)

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,12 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.errors import UsageError
-from engine.leads import CHEST, INDEPENDENT
+from engine.leads import CHEST, INDEPENDENT, parse
 from engine.network import Network, Shape
 from training import linear
 from training.augment import augment
-from training.catalog import VALIDATION_FOLD, ptbxl, training_entries
+from training.calibration import interval_scale
+from training.catalog import TRAIN_FOLDS, VALIDATION_FOLD, ptbxl, training_entries
 from training.loss import loss
 from training.pack import COUNTS_PER_MV, Pack, pack
 from training.protocol import MONITOR, compare
@@ -55,37 +57,64 @@ class Settings(msgspec.Struct, frozen=True):
     check_leads: tuple[str, ...] = ("I", "II", "V4")
 
 
-def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -> Path:
-    """Fit a network and leave its best weights in ``out/best.pt``; a broken run goes on from ``out/last.pt``.
+class Result(msgspec.Struct, frozen=True):
+    """What a fit leaves in ``result.json`` for the manifest.
+
+    Attributes
+    ----------
+    shape : dict
+        Sizes of the network.
+    training : dict
+        Recordings by source, folds, settings.
+    scores : dict
+        On fold 9, by set of leads; and how many of its samples the intervals cover.
+    """
+
+    shape: dict[str, int | list[int]]
+    training: dict[str, object]
+    scores: dict[str, object]
+
+
+SCORED_SETS = ("I,II", "I,II,V4", "I,II,V2", "I,II,V3", "I,II,V2,V5", "I,II,V1,V4")
+
+
+def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -> None:
+    """Fit a network; a broken run goes on from ``out/last.pt``.
+
+    ``out/best.pt`` then holds the weights that were best on fold 9, their intervals calibrated there, and
+    ``out/result.json`` a `Result`.
 
     Raises
     ------
     UsageError
-        If `out` holds a run with other settings.
+        If there is no PTB-XL in `data`, or `out` cannot be written or holds a run with other settings.
+    SourceError
+        If there are too few recordings.
     """
     shape = shape or Shape()
-    out.mkdir(parents=True, exist_ok=True)
-    _keep_settings(out / "settings.json", settings)
-    train = pack(training_entries(data), out.parent / "cache")
-    check = pack(ptbxl(data, frozenset({VALIDATION_FOLD}), MONITOR.rate), out.parent / "cache")
+    entries, held_out = training_entries(data), ptbxl(data, frozenset({VALIDATION_FOLD}), MONITOR.rate)
+    _keep_settings(out, settings)
+    train, check = pack(entries, out.parent / "cache"), pack(held_out, out.parent / "cache")
     covariance = linear.covariance(train.target)
     sigma = np.sqrt(np.diag(covariance)).astype(np.float32)
 
     torch.manual_seed(settings.seed)
     network = Network(shape, linear.table(covariance), sigma)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging), use_buffers=True)
+    averaging = get_ema_multi_avg_fn(settings.averaging)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
+    averaged = average.module
+    assert isinstance(averaged, Network)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
-    state = {"step": 0, "best": 0.0}
+    done, best_r = 0, 0.0
     last = out / "last.pt"
     if last.is_file():
         saved = torch.load(last, weights_only=True)
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
-    started, first = time.monotonic(), state["step"]
-    running = 0.0
-    for step in range(first, settings.steps):
+        done, best_r = saved["step"], saved["best_r"]
+    started, running = time.monotonic(), 0.0
+    for step in range(done, settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = settings.peak_rate * _schedule(step / settings.steps)
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
@@ -101,13 +130,13 @@ def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -
         running += (value.item() - running) / (step % settings.check_every + 1)
 
         if (step + 1) % settings.check_every == 0 or step + 1 == settings.steps:
-            score = mean_r(average.module, check, settings)
-            state = {"step": step + 1, "best": max(state["best"], score)}
-            if score == state["best"]:
-                _save(average.module.state_dict(), out / "best.pt")
+            score = mean_r(averaged, check, settings, settings.check_leads)
+            if score > best_r:
+                best_r = score
+                _save(averaged.state_dict(), out / "best.pt")
             everything = {"network": network.state_dict(), "average": average.state_dict()}
-            _save({**everything, "optimizer": optimizer.state_dict(), "state": state}, last)
-            pace = (time.monotonic() - started) / (step + 1 - first)
+            _save({**everything, "optimizer": optimizer.state_dict(), "step": step + 1, "best_r": best_r}, last)
+            pace = (time.monotonic() - started) / (step + 1 - done)
             left = pace * (settings.steps - step - 1) / 60
             line = {
                 "step": step + 1,
@@ -119,22 +148,42 @@ def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -
                 log.write(json.dumps(line) + "\n")
             print(f"step {step + 1}/{settings.steps}  loss {running:.4f}  fold 9 r {score:.4f}  {left:.0f} min left")
             running = 0.0
-    return out / "best.pt"
+    best = Network(shape)
+    best.load_state_dict(torch.load(out / "best.pt", weights_only=True))
+    best.eval()
+    best.interval_scale.copy_(interval_scale(best, check, settings.seed))
+    _save(best.state_dict(), out / "best.pt")
+    result = Result(
+        shape=shape.sizes(),
+        training={
+            "recordings": dict(Counter(entry.source for entry in entries)),
+            "folds": sorted(TRAIN_FOLDS),
+            "chosen_on_fold": VALIDATION_FOLD,
+            "settings": msgspec.to_builtins(settings),
+        },
+        scores={
+            "fold": VALIDATION_FOLD,
+            "records": settings.check_records,
+            "band": MONITOR.name,
+            "mean_r": {some: round(mean_r(best, check, settings, parse(some)), 4) for some in SCORED_SETS},
+        },
+    )
+    (out / "result.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
 
 
 @torch.no_grad()
-def mean_r(network: torch.nn.Module, check: Pack, settings: Settings) -> float:
-    """Mean r over the estimated chest leads at 0.5-40 Hz, over some recordings of fold 9."""
+def mean_r(network: Network, check: Pack, settings: Settings, leads: tuple[str, ...]) -> float:
+    """Mean r over the chest leads that are missing, at 0.5-40 Hz, over some recordings of fold 9."""
     network.eval()
-    known = [INDEPENDENT.index(lead) for lead in settings.check_leads]
-    asked = [INDEPENDENT.index(lead) for lead in CHEST if lead not in settings.check_leads]
+    known = [INDEPENDENT.index(lead) for lead in leads]
+    asked = [INDEPENDENT.index(lead) for lead in CHEST if lead not in leads]
     rows = np.linspace(0, len(check.signal) - 1, min(settings.check_records, len(check.signal))).astype(int)
     values = []
     for some in np.array_split(rows, math.ceil(len(rows) / settings.batch)):
         signal = torch.from_numpy(check.signal[some].astype(np.float32) / COUNTS_PER_MV)
         mask = torch.zeros_like(signal)
         mask[:, known] = 1
-        estimate, _ = network.estimate(signal * mask, mask)  # type: ignore[operator]
+        estimate, _ = network.estimate(signal * mask, mask)
         figures = compare(MONITOR.apply(signal[:, asked].numpy()), MONITOR.apply(estimate[:, asked].numpy()))
         values.append(np.where(figures.counted, figures.r, np.nan))
     return float(np.nanmean(np.concatenate(values), axis=0).mean())
@@ -143,8 +192,9 @@ def mean_r(network: torch.nn.Module, check: Pack, settings: Settings) -> float:
 def _draw(train: Pack, step: int, settings: Settings) -> tuple[torch.Tensor, torch.Tensor]:
     """The batch of a step: each recording once an epoch, in an order drawn anew for each."""
     count = len(train.signal)
-    places = np.arange(step * settings.batch, (step + 1) * settings.batch)
-    orders = {epoch: np.random.default_rng([settings.seed, epoch]).permutation(count) for epoch in set(places // count)}
+    places = range(step * settings.batch, (step + 1) * settings.batch)
+    epochs = {place // count for place in places}
+    orders = {epoch: np.random.default_rng([settings.seed, epoch]).permutation(count) for epoch in epochs}
     rows = np.array([orders[place // count][place % count] for place in places])
     signal, target = (array[rows].astype(np.float32) / COUNTS_PER_MV for array in (train.signal, train.target))
     return torch.from_numpy(signal), torch.from_numpy(target)
@@ -165,7 +215,12 @@ def _save(state: object, path: Path) -> None:
     partial.rename(path)
 
 
-def _keep_settings(path: Path, settings: Settings) -> None:
+def _keep_settings(out: Path, settings: Settings) -> None:
+    path = out / "settings.json"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {out} ({error.strerror}); choose another --out") from error
     if path.is_file():
         if msgspec.json.decode(path.read_bytes(), type=Settings) != settings:
             raise UsageError(f"{path.parent} holds a run with other settings; choose another --out or remove it")

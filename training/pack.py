@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
@@ -112,5 +113,5 @@ def _write(entries: list[Entry], files: Iterable[Path]) -> None:
 def _all_pieces(entries: list[Entry]) -> Iterator[NDArray[np.int16]]:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(_pieces, entries, chunksize=16)
-        for pieces in track(found, "packing", total=len(entries)):
+        for pieces in track(found, "packing", total=len(entries), console=Console(stderr=True)):
             yield from pieces

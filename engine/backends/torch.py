@@ -31,8 +31,7 @@ class TorchBackend:
 
     def __init__(self, path: Path, sizes: Sizes) -> None:
         try:
-            shape = Shape(**{key: tuple(v) if isinstance(v, list) else v for key, v in sizes.items()})  # type: ignore[arg-type]
-            self._network = Network(shape).eval()
+            self._network = Network(Shape.of(sizes)).eval()
             self._network.load_state_dict(load_file(path))
         except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]

@@ -1,0 +1,5 @@
+"""``python -m ecgstream``."""
+
+from ecgstream.cli import main
+
+main()
