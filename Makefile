@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 # Without a display the monitor paints its page offscreen and leaves a picture of it.
 ifeq ($(DISPLAY)$(WAYLAND_DISPLAY),)
-REPLAY := QT_QPA_PLATFORM=offscreen $(BIN)/ecgstream replay --snapshot build/monitor.png
+REPLAY := QT_QPA_PLATFORM=offscreen $(BIN)/ecgstream replay --speed 8 --snapshot build/monitor.png --force
 else
 REPLAY := $(BIN)/ecgstream replay
 endif

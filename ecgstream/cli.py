@@ -4,15 +4,14 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from engine.errors import EcgStreamError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.progress import Progress
 
     from ecgstream.summary import Summary
     from stream.record import Record
@@ -23,17 +22,18 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parent / "records" / "synthetic.hea"
 SLOWEST, FASTEST = 0.25, 16.0
+WRONG_USE: type[Any] = typer.BadParameter.__mro__[1]
+"""What is raised for options and commands that there are not: click's error or, in newer typers, their own copy."""
 FILTERS = ("monitor", "diagnostic", "none")
 
 app = typer.Typer(
     name="ecgstream",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="Three ECG leads in, twelve out, live. Derived leads are for study, not for diagnosis.",
 )
-fetch = typer.Typer(no_args_is_help=True, help="Get real recordings.")
+fetch = typer.Typer(help="Get real recordings.")
 app.add_typer(fetch, name="fetch")
 
 Leads = Annotated[
@@ -53,6 +53,8 @@ LookAhead = Annotated[
     typer.Option(
         "--look-ahead",
         metavar="MS",
+        min=0,
+        max=100,
         help="How long an estimate waits for later samples, 0 to 100; if not given as the model was fitted.",
     ),
 ]
@@ -74,15 +76,13 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return app(prog_name="ecgstream", standalone_mode=False) or 0
+        return app(sys.argv[1:] or ["--help"], prog_name="ecgstream", standalone_mode=False) or 0
     except EcgStreamError as error:
         return _fail(str(error), error.exit_code)
-    except click.UsageError as error:
+    except WRONG_USE as error:
         command = error.ctx.command_path if error.ctx else "ecgstream"
         return _fail(f"{error.format_message().rstrip('.')}; see {command} --help", error.exit_code)
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
         # Who read the output has left; what is still buffered must not fail once more at exit.
@@ -156,6 +156,8 @@ def replay(
     bed = Bed(engine, source.rate, look_ahead_samples)
     comparison, mailbox = Comparison(), Mailbox() if has_page else None
     recorder = _recorder(record_to, source, leads_in, engine.name, force) if record_to else None
+    if snapshot:
+        snapshot.parent.mkdir(parents=True, exist_ok=True)
     sinks = [sink for sink in (recorder, comparison) if sink]
     run = Run(Replay(source, leads_in, speed_factor), source.rate, bed, sinks, mailbox, speed_factor is not None)
     with interruptible(run.stop) as interruption:
@@ -204,8 +206,6 @@ def convert(
 
     from threading import Event
 
-    from rich.progress import Progress
-
     from ecgstream import conversion
     from ecgstream.comparison import Comparison
     from ecgstream.interruption import interruptible
@@ -216,7 +216,7 @@ def convert(
     bed = conversion.offline_bed(engine, source.rate, look_ahead_samples)
     comparison, recorder = Comparison(), _recorder(out, source, leads_in, engine.name, force)
     stop = Event()
-    with interruptible(stop) as interruption, Progress(console=_terminal(), transient=True) as progress:
+    with interruptible(stop) as interruption, _progress() as progress:
         task = progress.add_task(source.name, total=1.0)
 
         def report(share: float) -> bool:
@@ -316,11 +316,9 @@ def ptbxl(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder ptbxl is made in it.")] = Path("data"),
 ) -> None:
     """Get PTB-XL 1.0.3 or some of it from PhysioNet, at 100 and 500 Hz (CC BY 4.0)."""
-    from rich.progress import Progress
-
     from ecgstream import fetch as fetching
 
-    with Progress(console=_terminal(), transient=True) as progress:
+    with _progress() as progress:
         task = progress.add_task("PTB-XL", total=None)
 
         def report(state: "fetching.Progress") -> None:
@@ -374,11 +372,8 @@ def _check_output(path: Path, force: bool) -> None:
     """
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; add --force to replace it, or choose another name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {path.parent} ({error.strerror}); choose another") from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(f"cannot write {path}; name a file in a folder that you can write to")
 
 
@@ -429,11 +424,13 @@ def _milliseconds(samples: int) -> float:
     return 1000 * samples / RATE
 
 
-def _terminal() -> "Console":
-    """Where progress is told: never in what another program reads."""
+def _progress() -> "Progress":
+    """A bar where a person looks on, and never in what another program reads."""
     from rich.console import Console
+    from rich.progress import Progress
 
-    return Console(stderr=True)
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def _print_summary(summary: "Summary", as_json: bool) -> None:

@@ -171,7 +171,8 @@ def examine_model() -> Finding:
         manifest, path = load_manifest()
     except (ModelError, ImportError) as error:
         return Finding("model", False, str(error), "git checkout -- engine/models  (in the checkout), or install anew")
-    return Finding("model", True, f"{manifest.name}, its files as {path.name} says")
+    hashes = ", ".join(f"{kind} sha256 {file.sha256[:12]}" for kind, file in manifest.files.items())
+    return Finding("model", True, f"{manifest.name} as {path.name} says: {hashes}")
 
 
 def _display() -> str:

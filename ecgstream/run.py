@@ -71,8 +71,8 @@ class Run:
         self._arrivals: queue.Queue[Arrival] = queue.Queue(QUEUE_CHUNKS)
         self._heart = HeartRate()
         self._threads = [
-            threading.Thread(target=replay.run, args=(self._arrivals, self.stop), name="source", daemon=True),
-            threading.Thread(target=self._work, name="engine", daemon=True),
+            threading.Thread(target=replay.run, args=(self._arrivals, self.stop), name="source"),
+            threading.Thread(target=self._work, name="engine"),
         ]
 
     def start(self) -> None:

@@ -1,0 +1,176 @@
+"""Converting: the same twelve leads as live, faster, at constant memory."""
+
+import json
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import wfdb
+
+from ecgstream.comparison import Comparison
+from ecgstream.conversion import convert, offline_bed
+from engine.errors import SinkError
+from engine.leads import LEADS, Origin
+from engine.model import load
+from stream.bed import Bed
+from stream.blocks import Block
+from stream.record import Record, open_record
+from stream.replay import Replay
+from tests.ecgstream.command import BUNDLED, COMMAND, ecgstream, write_record
+
+MEASURED = ("I", "II", "V4")
+
+
+class Kept:
+    """A sink that keeps every block."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.closed = 0
+
+    def push(self, block: Block) -> None:
+        self.blocks.append(block)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def joined(self, name: str) -> np.ndarray:
+        return np.concatenate([getattr(block, name) for block in self.blocks], axis=1)
+
+
+@pytest.fixture
+def record() -> Record:
+    return open_record(BUNDLED)
+
+
+def test_it_gives_what_the_live_path_gives(record: Record) -> None:
+    engine = load()
+    offline, live = Kept(), Kept()
+    convert(record, MEASURED, offline_bed(engine, record.rate), [offline])
+    bed = Bed(engine, record.rate)
+    for chunk in Replay(record, MEASURED, None).chunks():
+        for block in bed.push(chunk):
+            live.push(block)
+    for block in bed.finish():
+        live.push(block)
+    assert np.array_equal(offline.joined("origin"), live.joined("origin"))
+    assert np.allclose(offline.joined("leads"), live.joined("leads"), atol=1e-4)
+    measured = live.joined("origin") == Origin.MEASURED
+    assert np.array_equal(offline.joined("leads")[measured], live.joined("leads")[measured])
+
+
+def test_the_command_writes_and_sums_up(tmp_path: Path) -> None:
+    done = ecgstream("convert", BUNDLED, "--out", tmp_path / "out", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = json.loads(done.stdout)
+    assert (summary["samples"], summary["seconds"], summary["frames_skipped"]) == (30_000, 60.0, 0)
+    assert summary["latency_ms"] == {"p50": None, "p99": None, "max": None}
+    assert summary["recorded"] == str(tmp_path / "out" / "synthetic.hea")
+    assert wfdb.rdrecord(str(tmp_path / "out" / "synthetic")).p_signal.shape == (30_000, 12)
+    again = ecgstream("convert", BUNDLED, "--out", tmp_path / "out")
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+
+
+def test_sinks_are_closed_whatever_happens(record: Record) -> None:
+    class Full(Kept):
+        def push(self, block: Block) -> None:
+            raise SinkError("the disk is full")
+
+    full, other = Full(), Kept()
+    with pytest.raises(SinkError):
+        convert(record, MEASURED, offline_bed(load(), record.rate), [other, full])
+    assert full.closed == other.closed == 1
+
+
+def long_record(folder: Path, data_dir: Path, hours: float) -> Path:
+    """Real recordings at 500 Hz, one after the other, again and again."""
+    paths = sorted((data_dir / "originals" / "ptbxl").glob("*_hr.hea"))
+    pieces = [open_record(path).read(0, 5000) for path in paths]
+    minute = np.concatenate(pieces, axis=1)
+    path = write_record(folder, "long", minute)
+    repeats = round(hours * 3600 * 500 / minute.shape[1])
+    content = path.with_suffix(".dat").read_bytes()
+    with path.with_suffix(".dat").open("wb") as file:
+        for _ in range(repeats):
+            file.write(content)
+    header = path.with_suffix(".hea")
+    header.write_text(header.read_text().replace(f" {minute.shape[1]}\n", f" {repeats * minute.shape[1]}\n", 1))
+    return path
+
+
+@pytest.mark.data
+def test_ctrl_c_leaves_a_whole_file(data_dir: Path, tmp_path: Path) -> None:
+    path = long_record(tmp_path, data_dir, 4)
+    out = tmp_path / "out"
+    command = [*COMMAND, "convert", str(path), "--out", str(out), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (out / "long.dat").exists() or not (out / "long.dat").stat().st_size:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    text, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    recorded = wfdb.rdrecord(str(out / "long"))
+    assert recorded.p_signal.shape == (json.loads(text)["samples"], 12)
+    assert recorded.sig_len < open_record(path).n_samples
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(1800)
+def test_a_day_fits_the_memory_and_the_time(data_dir: Path, tmp_path: Path) -> None:
+    path = long_record(tmp_path, data_dir, 24)
+    command = [*COMMAND, "convert", str(path), "--out", str(tmp_path / "out"), "--json"]
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    watched, peak = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        try:
+            peak = max(peak, watched.memory_info().rss)
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(0.2)
+    text, _ = process.communicate()
+    took = time.monotonic() - began
+    peak = max(peak, 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    summary = json.loads(text)
+    speed = summary["seconds"] / took
+    print(json.dumps({"hours": summary["seconds"] / 3600, "times_real_time": speed, "peak_mb": peak / 1e6}))
+    assert process.returncode == 0
+    assert summary["seconds"] == pytest.approx(24 * 3600, abs=80)
+    assert peak < 600e6
+    assert speed > 200
+
+
+def test_the_comparison_is_pearsons_r_in_the_band_of_the_monitor(record: Record) -> None:
+    from engine.filters import CausalFilter
+
+    engine = load()
+    kept, whole, chunked = Kept(), Comparison(), Comparison()
+    convert(record, MEASURED, offline_bed(engine, record.rate), [kept, whole])
+    for block in kept.blocks:
+        for at in range(0, block.leads.shape[1], 777):
+            some = slice(at, at + 777)
+            chunked.push(
+                Block(
+                    block.start + at,
+                    block.leads[:, some],
+                    block.interval[:, some],
+                    block.origin[:, some],
+                    None if block.truth is None else block.truth[:, some],
+                )
+            )
+    assert whole.figures() == chunked.figures()
+    estimate, truth = (CausalFilter("monitor", 12).push(kept.joined(name)) for name in ("leads", "truth"))
+    for row, (lead, figures) in enumerate(whole.figures().items()):
+        assert lead == LEADS[row]
+        assert figures.r == pytest.approx(np.corrcoef(estimate[row], truth[row])[0, 1], abs=1e-4)
+        error = (estimate[row] - truth[row]).astype(np.float64)
+        assert figures.rmse_uv == pytest.approx(1000 * np.sqrt((error**2).mean()), abs=0.06)

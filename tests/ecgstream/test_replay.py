@@ -1,0 +1,208 @@
+"""Replaying as a user does it: real processes, a real window, real signals."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+from PyQt6.QtGui import QImage
+
+from engine.leads import INDEX, LEADS
+from stream.record import open_record
+from tests.ecgstream.command import BUNDLED, COMMAND, ecgstream, write_record
+
+KEYS = {
+    *("record", "leads_in", "samples", "seconds", "hop", "look_ahead_ms", "backend", "model", "frames"),
+    *("frames_skipped", "latency_ms"),
+}
+MEASURED = ("I", "II", "V4")
+
+
+def summary_of(*arguments: object) -> dict:
+    done = ecgstream("replay", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def leads_of(path: Path) -> np.ndarray:
+    """A recorded file, rows in the order of `LEADS`."""
+    record = wfdb.rdrecord(str(path))
+    assert [name.removeprefix("d") for name in record.sig_name] == list(LEADS)
+    return record.p_signal.T.astype(np.float32)
+
+
+def seconds(first: float, last: float) -> np.ndarray:
+    return open_record(BUNDLED).read(int(500 * first), int(500 * last))
+
+
+def test_the_bundled_record_headless(tmp_path: Path) -> None:
+    summary = summary_of("--headless", "--speed", "max", "--record", tmp_path)
+    assert summary.keys() >= KEYS
+    assert (summary["samples"], summary["seconds"], summary["synthetic"]) == (30_000, 60.0, True)
+    assert (summary["leads_in"], summary["backend"]) == (list(MEASURED), "onnx")
+    assert summary["frames"] == 30_000 // summary["hop"]
+    assert summary["frames_skipped"] == summary["dropped"] == summary["clipped"] == 0
+    assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"] <= summary["latency_ms"]["max"]
+    origins = {lead: figures["origin"] for lead, figures in summary["leads"].items()}
+    assert [lead for lead in LEADS if origins[lead] == "measured"] == list(MEASURED)
+    assert [lead for lead in LEADS if origins[lead] == "computed"] == ["III", "aVR", "aVL", "aVF"]
+    for lead, figures in summary["leads"].items():
+        assert figures["rmse_uv"] >= 0
+        assert figures["r"] > (0.5 if origins[lead] == "estimated" else 0.999)
+
+    recorded, truth = leads_of(tmp_path / "synthetic"), seconds(0, 60)
+    rows = [INDEX[lead] for lead in MEASURED]
+    assert np.array_equal(recorded[rows], truth[rows])
+    assert "synthetic" in (tmp_path / "synthetic.hea").read_text().lower()
+    assert open_record(tmp_path / "synthetic").synthetic
+
+
+def test_three_leads_alone_have_nothing_to_compare_with(tmp_path: Path) -> None:
+    path = write_record(tmp_path, "r", seconds(0, 3)[[0, 1, 9]], leads=MEASURED)
+    summary = summary_of(path, "--headless", "--speed", "max")
+    assert "r" not in summary["leads"]["V1"]
+    assert summary["leads"]["V1"]["origin"] == "estimated"
+
+
+def test_channels_are_mapped_and_any_rate_is_read(tmp_path: Path) -> None:
+    path = write_record(tmp_path, "r", seconds(0, 4)[[1, 2, 10], ::2], rate=250, leads=("MLII", "MLIII", "V5"))
+    summary = summary_of(path, "--map", "MLII=II", "--map", "MLIII=III", "--headless", "--speed", "max")
+    assert summary["leads_in"] == ["II", "III", "V5"]
+    assert summary["samples"] == 1999  # up to half a period of the record beyond its last sample
+    assert summary["leads"]["I"]["origin"] == "computed"
+
+
+def test_a_gap_stays_a_gap_and_a_lead_that_fell_off_is_estimated(tmp_path: Path) -> None:
+    samples = seconds(0, 12)[[0, 1, 9]]
+    samples[:, 2000:2600] = np.nan
+    samples[2, 3500:] = 1.0
+    path = write_record(tmp_path, "r", samples, leads=MEASURED)
+    summary_of(path, "--headless", "--speed", "max", "--record", tmp_path / "out")
+    recorded = leads_of(tmp_path / "out" / "r")
+    assert recorded.shape == (12, 6000)
+    assert np.isnan(recorded[:, 2000:2600]).all()
+    assert not np.isnan(recorded[:9, :2000]).any()
+    assert np.array_equal(recorded[:2, 2600:], samples[:2, 2600:])
+    assert np.isnan(recorded[9, 4000:]).all()  # V4 was to be measured, and was not
+    assert not np.isnan(recorded[6, 4000:]).any()
+
+
+def test_a_swapped_electrode_shows_in_what_is_redundant(tmp_path: Path) -> None:
+    samples = seconds(0, 5)[[0, 1, 2, 9]]
+    good = write_record(tmp_path, "good", samples, leads=("I", "II", "III", "V4"))
+    bad = write_record(tmp_path, "bad", samples[[0, 1, 0, 3]], leads=("I", "II", "III", "V4"))
+    assert summary_of(good, "--headless", "--speed", "max")["limb_residual_uv"]["III"] < 5
+    assert summary_of(bad, "--headless", "--speed", "max")["limb_residual_uv"]["III"] > 50
+    assert "III strays" in ecgstream("replay", bad, "--headless", "--speed", "max").stdout
+
+
+def test_what_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
+    path = write_record(tmp_path, "r", seconds(0, 2))
+    arguments = ["replay", path, "--headless", "--speed", "max", "--record", tmp_path / "out"]
+    assert ecgstream(*arguments).returncode == 0
+    before = (tmp_path / "out" / "r.dat").read_bytes()
+    refused = ecgstream(*arguments, "--leads", "I,II,V2")
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert (tmp_path / "out" / "r.dat").read_bytes() == before
+    assert ecgstream(*arguments, "--leads", "I,II,V2", "--force").returncode == 0
+    assert (tmp_path / "out" / "r.dat").read_bytes() != before
+
+
+@pytest.mark.parametrize(("speed", "least", "most"), [(1, 4.0, 7.0), (4, 1.0, 4.0)])
+def test_it_keeps_its_time(speed: float, least: float, most: float, tmp_path: Path) -> None:
+    path = write_record(tmp_path, "r", seconds(0, 4))
+    began = time.monotonic()
+    nothing = ecgstream("replay", path, "--headless", "--speed", "max")
+    overhead = time.monotonic() - began
+    began = time.monotonic()
+    done = ecgstream("replay", path, "--headless", "--speed", speed, "--json")
+    took = time.monotonic() - began
+    assert nothing.returncode == done.returncode == 0
+    assert least <= took <= most + overhead
+    look_ahead = json.loads(done.stdout)["look_ahead_ms"]
+    assert json.loads(done.stdout)["latency_ms"]["p50"] >= look_ahead / speed
+
+
+@pytest.fixture
+def playing(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A replay that has recorded for two seconds or more."""
+    command = [*COMMAND, "replay", "--headless", "--record", str(tmp_path), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    data = tmp_path / "synthetic.dat"
+    deadline = time.monotonic() + 30
+    while not data.exists() or data.stat().st_size < 2 * 500 * 24:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_leaves_a_whole_file(playing: subprocess.Popen[str], tmp_path: Path, number: int, code: int) -> None:
+    playing.send_signal(number)
+    out, err = playing.communicate(timeout=3)  # a thread left behind would hold it
+    assert (playing.returncode, err) == (code, "")
+    recorded = leads_of(tmp_path / "synthetic")
+    settled = json.loads(out)["samples"]
+    assert recorded.shape == (12, settled)
+    assert 1000 <= settled < 30_000
+    rows = [INDEX[lead] for lead in MEASURED]
+    assert np.array_equal(recorded[rows], seconds(0, 60)[rows, :settled])
+    assert np.isfinite(recorded).all()
+
+
+def test_a_killed_replay_leaves_what_it_wrote(playing: subprocess.Popen[str], tmp_path: Path) -> None:
+    playing.kill()
+    playing.communicate()
+    recorded = leads_of(tmp_path / "synthetic")
+    assert recorded.shape[1] >= 1000
+    rows = [INDEX[lead] for lead in MEASURED]
+    assert np.array_equal(recorded[rows], seconds(0, 60)[rows, : recorded.shape[1]])
+
+
+@pytest.mark.data
+def test_a_real_record_in_a_real_window_in_real_time(data_dir: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "pictures" / "page.png"
+    began = time.monotonic()
+    record = data_dir / "originals" / "ptbxl" / "00009_hr"
+    summary = summary_of(record, "--snapshot", picture, "--truth")
+    assert time.monotonic() - began >= 10
+    assert (summary["seconds"], summary["dropped"], summary["synthetic"]) == (10.0, 0, False)
+    image = QImage(str(picture))
+    assert image.width() >= 1000
+    assert image.height() >= 640
+    colours = {image.pixel(x, y) for x in range(0, image.width(), 3) for y in range(0, image.height(), 3)}
+    assert len(colours) > 50  # paper, grid, three inks and their edges
+
+
+def test_a_snapshot_without_a_window(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    path = write_record(tmp_path, "r", seconds(0, 2))
+    arguments = ["replay", path, "--speed", "max", "--headless", "--snapshot", tmp_path / "page.png"]
+    assert ecgstream(*arguments, env=environment).returncode == 0
+    assert not QImage(str(tmp_path / "page.png")).isNull()
+    assert ecgstream(*arguments, env=environment).returncode == 2
+
+
+def test_ctrl_c_closes_the_window(tmp_path: Path) -> None:
+    command = [*COMMAND, "replay", "--record", str(tmp_path), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    data = tmp_path / "synthetic.dat"
+    deadline = time.monotonic() + 30
+    while not data.exists() or not data.stat().st_size:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert leads_of(tmp_path / "synthetic").shape[1] == json.loads(out)["samples"]
