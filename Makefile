@@ -12,7 +12,7 @@ else
 REPLAY := $(BIN)/ecgstream replay
 endif
 
-.PHONY: help run test check bench soak clean
+.PHONY: help run test check bench soak results clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
@@ -30,11 +30,19 @@ check: .venv/ready-to-test ## lint, format, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/ready-to-test ## measure speed (minutes)
-	$(BIN)/python -m pytest -m bench
+bench: .venv/ready-to-test ## measure speed and memory, and put them into the docs (minutes)
+	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.tables
 
 soak: .venv/ready-to-test ## the slow tests: long records, memory, hours of stream (minutes)
 	$(BIN)/python -m pytest -m slow
+
+results: .venv/ready-to-test ## judge the model on PTB-XL's test fold, and put the figures into the docs (minutes)
+	@mkdir -p docs/results
+	for leads in I,II I,II,V2 I,II,V3 I,II,V4 I,II,V1,V4 I,II,V2,V5; do \
+		$(BIN)/ecgstream evaluate --data "$${ECGSTREAM_DATA:-../shared/data}" --leads $$leads --json docs/results/$$leads.json --force; \
+	done
+	$(BIN)/python -m tools.tables
 
 clean: ## remove the environment and everything made by these targets
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

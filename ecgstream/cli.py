@@ -237,16 +237,18 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Batches in all.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything that is drawn.")] = None,
 ) -> None:
-    """Fit the network on PTB-XL's folds 1-8 and the folders beside it; keep what is best on fold 9."""
+    """Fit the network on PTB-XL's folds 1-8 and the folders beside it, and make a model of what is best on fold 9."""
     _need("torch", "train")
     from msgspec.structs import replace
 
+    from training.export import export as write_model
     from training.fit import Settings, fit
 
     usual = Settings()
     settings = replace(usual, steps=steps or usual.steps, seed=usual.seed if seed is None else seed)
     fit(_data_folder(data), out, settings)
-    print(f"fitted; make a model of it: ecgstream export {out}")
+    path = write_model(out, out / "model", out.name)
+    print(f"written: {path}; try it: ecgstream replay --model {path}")
 
 
 @app.command(epilog="Example: ecgstream evaluate --data DATA --leads I,II,V4 --json out.json")
@@ -276,14 +278,14 @@ def evaluate(
         write(figures, json_file)
 
 
-@app.command(epilog="Example: ecgstream export runs/ecgstream-1 --out models/")
+@app.command(epilog="Example: ecgstream export runs/ecgstream-1 --out engine/models --force")
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of ecgstream train.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model goes.")] = Path("models"),
-    name: Annotated[str | None, typer.Option(help="Of the model; the run's if not given.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model goes.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the model; the run's if not given.")] = None,
     force: Force = False,
 ) -> None:
-    """Make a model of a run: ONNX, safetensors and the manifest that vouches for both."""
+    """Write the model of a run elsewhere: ONNX, safetensors and the manifest that vouches for both."""
     _need("torch", "export")
     from training.export import export as write_model
 

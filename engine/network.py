@@ -123,6 +123,28 @@ class Up(nn.Module):
         return functional.pad(self.expand(x), (1, 0))[..., :-1]
 
 
+def running_sum(x: Tensor, window: int) -> Tensor:
+    """The sum over each step and the `window` - 1 before it, (..., n).
+
+    Sums of 1, 2, 4, ... steps, added up as the window's binary digits say: a window of 200 takes nine additions, and a
+    sum depends on nothing outside its window, as the difference of two long sums would by its rounding.
+    """
+    total, reached = torch.zeros_like(x), 0
+    power, width = x, 1
+    while width <= window:
+        if window & width:
+            total = total + _later(power, reached)
+            reached += width
+        power = power + _later(power, width)
+        width *= 2
+    return total
+
+
+def _later(x: Tensor, steps: int) -> Tensor:
+    """Moved to the right; zeros come in."""
+    return functional.pad(x, (steps, 0))[..., : x.shape[-1]]
+
+
 class Network(nn.Module):
     """Eight independent leads and their mask to twelve leads and 90 % half-widths.
 
@@ -202,10 +224,8 @@ class Network(nn.Module):
     def baseline(self, x: Tensor, mask: Tensor) -> Tensor:
         """The running mean of each lead over its known samples: offset and slow drift, (batch, 8, n) in mV."""
         step = self.shape.decimation
-        window = self.shape.baseline_steps
         both = functional.avg_pool1d(torch.cat([x * mask, mask], dim=1), step)
-        both = functional.avg_pool1d(functional.pad(both, (window - 1, 0)), window, stride=1)
-        total, count = both.chunk(2, dim=1)
+        total, count = running_sum(both, self.shape.baseline_steps).chunk(2, dim=1)
         mean = total / count.clamp(min=1e-6)
         return mean.repeat_interleave(step, dim=2)
 

@@ -161,7 +161,7 @@ def test_a_fault_is_one_line_and_leaves_nothing(fault: Faulty, tmp_path: Path) -
         (["train", "--data", "nowhere"], "holds no ptbxl_database.csv"),
         (["evaluate"], "--data DIR"),
         (["evaluate", "--records", "nowhere"], "nowhere"),
-        (["export", "nowhere"], "ecgstream train --out nowhere"),
+        (["export", "nowhere", "--out", "models"], "ecgstream train --out nowhere"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:

@@ -1,14 +1,12 @@
 """Converting: the same twelve leads as live, faster, at constant memory."""
 
 import json
-import resource
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import wfdb
 
@@ -21,7 +19,9 @@ from stream.bed import Bed
 from stream.blocks import Block
 from stream.record import Record, open_record
 from stream.replay import Replay
-from tests.ecgstream.command import BUNDLED, COMMAND, ecgstream, write_record
+from tests.ecgstream.command import BUNDLED, COMMAND, ecgstream
+from tools.bench import convert as measure_conversion
+from tools.bench import long_record
 
 MEASURED = ("I", "II", "V4")
 
@@ -88,25 +88,8 @@ def test_sinks_are_closed_whatever_happens(record: Record) -> None:
     assert full.closed == other.closed == 1
 
 
-def long_record(folder: Path, data_dir: Path, hours: float) -> Path:
-    """Real recordings at 500 Hz, one after the other, again and again."""
-    paths = sorted((data_dir / "originals" / "ptbxl").glob("*_hr.hea"))
-    pieces = [open_record(path).read(0, 5000) for path in paths]
-    minute = np.concatenate(pieces, axis=1)
-    path = write_record(folder, "long", minute)
-    repeats = round(hours * 3600 * 500 / minute.shape[1])
-    content = path.with_suffix(".dat").read_bytes()
-    with path.with_suffix(".dat").open("wb") as file:
-        for _ in range(repeats):
-            file.write(content)
-    header = path.with_suffix(".hea")
-    header.write_text(header.read_text().replace(f" {minute.shape[1]}\n", f" {repeats * minute.shape[1]}\n", 1))
-    return path
-
-
-@pytest.mark.data
-def test_ctrl_c_leaves_a_whole_file(data_dir: Path, tmp_path: Path) -> None:
-    path = long_record(tmp_path, data_dir, 4)
+def test_ctrl_c_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = long_record(tmp_path, hours=4)
     out = tmp_path / "out"
     command = [*COMMAND, "convert", str(path), "--out", str(out), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -125,28 +108,11 @@ def test_ctrl_c_leaves_a_whole_file(data_dir: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.timeout(1800)
-def test_a_day_fits_the_memory_and_the_time(data_dir: Path, tmp_path: Path) -> None:
-    path = long_record(tmp_path, data_dir, 24)
-    command = [*COMMAND, "convert", str(path), "--out", str(tmp_path / "out"), "--json"]
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    watched, peak = psutil.Process(process.pid), 0
-    while process.poll() is None:
-        try:
-            peak = max(peak, watched.memory_info().rss)
-        except psutil.NoSuchProcess:
-            break
-        time.sleep(0.2)
-    text, _ = process.communicate()
-    took = time.monotonic() - began
-    peak = max(peak, 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-    summary = json.loads(text)
-    speed = summary["seconds"] / took
-    print(json.dumps({"hours": summary["seconds"] / 3600, "times_real_time": speed, "peak_mb": peak / 1e6}))
-    assert process.returncode == 0
-    assert summary["seconds"] == pytest.approx(24 * 3600, abs=80)
-    assert peak < 600e6
-    assert speed > 200
+def test_a_day_fits_the_memory_and_the_time(data_dir: Path) -> None:
+    figures = measure_conversion(hours=24)
+    assert figures["hours"] == pytest.approx(24, abs=0.02)
+    assert figures["peak_mb"] < 600
+    assert figures["times_real_time"] >= 200
 
 
 def test_the_comparison_is_pearsons_r_in_the_band_of_the_monitor(record: Record) -> None:

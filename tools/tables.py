@@ -1,0 +1,166 @@
+"""Puts measured figures into the docs: every number in a marked table comes from a file that a command wrote.
+
+    python tools/tables.py
+
+Accuracy comes from docs/results/*.json (`ecgstream evaluate --json`), speed from docs/performance.json
+(`make bench`). A table stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "docs/results.md", "docs/performance.md")
+MAIN = "I,II,V4"
+WAYS = {"offline": "offline", "streamed": "as streamed", "linear": "linear model"}
+CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def main() -> None:
+    """Fill every document."""
+    for name in DOCUMENTS:
+        path = ROOT / name
+        path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def fill(text: str) -> str:
+    """The text with all its tables as the files have them.
+
+    Raises
+    ------
+    KeyError
+        If it has a table of a name that nothing makes.
+    """
+    tables = all_tables()
+
+    def put(match: re.Match[str]) -> str:
+        return f"<!-- {match[1]} -->\n{tables[match[1]]}\n<!-- /{match[1]} -->"
+
+    return re.sub(r"<!-- ([A-Z-]+) -->\n.*?<!-- /\1 -->", put, text, flags=re.DOTALL)
+
+
+def all_tables() -> dict[str, str]:
+    """Every table by its name."""
+    results = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((ROOT / "docs" / "results").glob("*.json"))
+    }
+    speed = json.loads((ROOT / "docs" / "performance.json").read_text(encoding="utf-8"))
+    return {
+        "ACCURACY": accuracy(results[MAIN]),
+        "SETS": sets(results),
+        "ERRORS": errors(results[MAIN]),
+        "EXACTNESS": exactness(results[MAIN]),
+        "SPEED": performance(speed),
+    }
+
+
+def accuracy(figures: dict[str, Any]) -> str:
+    """Mean r by band and way, and r of every estimated chest lead."""
+    leads = [lead for lead in CHEST if lead not in figures["leads_in"]]
+    rows = []
+    for band in figures["offline"]:
+        for way, words in WAYS.items():
+            summary = figures[way][band]
+            rows.append(
+                [f"{band} Hz", words, r(summary["mean_r"]), *(r(summary["leads"][lead]["r"]) for lead in leads)]
+            )
+    return table(["band", "way", "mean r", *leads], rows)
+
+
+def sets(results: dict[str, dict[str, Any]]) -> str:
+    """Mean r over the missing chest leads for every set of leads in, network beside linear model."""
+    rows = []
+    for name, figures in results.items():
+        band = "0.5-40"
+        leads = figures["streamed"][band]["leads"]
+        rows.append(
+            [
+                name.replace(",", ", "),
+                *(r(figures[way][band]["mean_r"]) for way in WAYS),
+                *(r(leads[lead]["r"]) if lead in leads else "in" for lead in CHEST),
+            ]
+        )
+    return table(["leads in", *WAYS.values(), *(f"{lead}" for lead in CHEST)], rows)
+
+
+def errors(figures: dict[str, Any]) -> str:
+    """All figures of every estimated lead as streamed."""
+    rows = []
+    for band, summary in figures["streamed"].items():
+        for lead, each in summary["leads"].items():
+            rows.append(
+                [
+                    f"{band} Hz",
+                    lead,
+                    *(r(each[name]) for name in ("r", "r_median", "r_p10")),
+                    *(f"{each[name]:.0f}" for name in ("rmse_uv", "mae_uv")),
+                    f"{each['snr_db']:.1f}",
+                    str(each["n"]),
+                    str(each["left_out"]),
+                ]
+            )
+    heads = [
+        "band",
+        "lead",
+        "r",
+        "median",
+        "10th percentile",
+        "RMSE (uV)",
+        "MAE (uV)",
+        "SNR (dB)",
+        "records",
+        "left out",
+    ]
+    return table(heads, rows)
+
+
+def exactness(figures: dict[str, Any]) -> str:
+    """What must be exact."""
+    exact = figures["exact"]
+    return table(
+        ["what", "largest difference (mV)"],
+        [
+            ["measured leads, out against in", f"{exact['measured_max_abs_mv']:g}"],
+            ["computed leads, against I and II", f"{exact['computed_max_abs_mv']:.1e}"],
+            ["hop of the live path against the longest hop", f"{figures['hop_max_abs_mv']:.1e}"],
+        ],
+    )
+
+
+def performance(speed: dict[str, Any]) -> str:
+    """Speed and memory."""
+    latency, convert, frame = speed["replay"]["latency_ms"], speed["convert"], speed["frame"]
+    return table(
+        ["what", f"measured on {speed['machine']['cores']} cores"],
+        [
+            [f"`convert`, {convert['hours']:g} h at 500 Hz: times real time", str(convert["times_real_time"])],
+            [f"`convert`, {convert['hours']:g} h at 500 Hz: peak memory", f"{convert['peak_mb']} MB"],
+            [
+                f"`replay` at speed 1: arrival of a sample to its estimate, p50 / p99 "
+                f"(of it {speed['replay']['look_ahead_ms']:g} ms look-ahead)",
+                f"{latency['p50']:.0f} ms / {latency['p99']:.0f} ms",
+            ],
+            ["one live frame (I, II, V4 in), median / p99", f"{frame['median_ms']:g} ms / {frame['p99_ms']:g} ms"],
+            ["`ecgstream --help`", f"{speed['start']['help_s']:g} s"],
+        ],
+    )
+
+
+def r(value: float | None) -> str:
+    """A correlation as it is printed."""
+    return "" if value is None else f"{value:.3f}".removeprefix("0")
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
