@@ -3,7 +3,10 @@
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 import pyqtgraph as pg
 from PyQt6.QtCore import QEventLoop, QTimer
@@ -41,41 +44,55 @@ def show(page: PageInfo, mailbox: Mailbox, stop: threading.Event, snapshot: Path
         If there is no screen.
     SinkError
         If the picture cannot be written.
+    Exception
+        Whatever else went wrong in the window.
     """
     require_screen()
     pg.mkQApp("ecgstream")
     closes_itself = snapshot is not None or QGuiApplication.platformName() == "offscreen"
-    monitor = Monitor(page, mailbox)
     loop = QEventLoop()
+    monitor = Monitor(page, mailbox)
     monitor.closed.connect(loop.quit)
-    timer = QTimer()
-    failures: list[Exception] = []
 
     def tick() -> None:
-        try:
-            status = monitor.poll()
-            if closes_itself and status.state in ("ended", "failed"):
-                if snapshot is not None:
-                    monitor.save_picture(snapshot)
-                monitor.close()
-            elif stop.is_set():
-                monitor.close()
-        except Exception as error:  # Qt aborts the process on what leaves a slot; it is raised below instead
-            failures.append(error)
+        status = monitor.poll()
+        is_over = closes_itself and status.state in ("ended", "failed")
+        if is_over and snapshot is not None:
+            monitor.save_picture(snapshot)
+        if is_over or stop.is_set():
             monitor.close()
 
+    timer = QTimer()
     timer.timeout.connect(tick)
-    monitor.show()
-    timer.start(POLL_MS)
-    try:
+    with errors_raised(loop):
+        monitor.show()
+        timer.start(POLL_MS)
         loop.exec()
-    finally:
         timer.stop()
         stop.set()
         monitor.close()
         monitor.deleteLater()
-    if failures:
-        raise failures[0]
+
+
+@contextmanager
+def errors_raised(loop: QEventLoop) -> Iterator[None]:
+    """End the loop on the first error in a slot or an event handler, and raise it at the end of the block.
+
+    Such an error cannot pass through Qt: it goes to `sys.excepthook`, and where that is Python's own, Qt aborts.
+    """
+    errors: list[BaseException] = []
+
+    def keep(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        errors.append(error)
+        QTimer.singleShot(0, loop.quit)  # not at once: the loop may not have begun
+
+    before, sys.excepthook = sys.excepthook, keep
+    try:
+        yield
+    finally:
+        sys.excepthook = before
+    if errors:
+        raise errors[0]
 
 
 def require_screen() -> None:

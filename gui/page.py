@@ -9,8 +9,6 @@ GAINS = (5.0, 10.0, 20.0)
 SPEEDS = (12.5, 25.0, 50.0)
 """mm/s"""
 
-PASSBANDS = {"monitor": "0.5-40 Hz", "diagnostic": "0.05-150 Hz", "none": "no filter"}
-
 
 @dataclass(frozen=True)
 class PageInfo:

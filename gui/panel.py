@@ -1,4 +1,4 @@
-"""What stands around the page: the heart rate and the stream's state at the right, the run at the foot, the help sheet."""
+"""What stands around the page: heart rate and state of the stream at the right, the run at the foot, the help sheet."""
 
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QPainter, QPaintEvent
@@ -18,6 +18,8 @@ STATES = {
 """Each state in a word, and what it means."""
 CALLING = ("stale", "failed")
 """States that somebody should look at."""
+RATE_HOLDS = ("live", "ended")
+"""States in which the heart rate is that of the end of the trace; in all others it is one that may be no more."""
 UNKNOWN_RATE = "--"
 DISCLAIMER = "derived leads: for study, not for diagnosis"
 
@@ -27,7 +29,7 @@ class Panel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedWidth(196)
+        self.setFixedWidth(208)  # a rate of three digits fits
         self._theme: Theme | None = None
         self._shown: tuple[Status, bool] | None = None
         self.rate = QLabel(UNKNOWN_RATE)
@@ -60,7 +62,7 @@ class Panel(QWidget):
             return
         self._shown = (status, frozen)
         word, meaning = STATES[status.state]
-        is_sure = status.heart_rate is not None and status.state not in ("searching", "stale")
+        is_sure = status.heart_rate is not None and status.state in RATE_HOLDS
         self.rate.setText(f"{status.heart_rate:.0f}" if is_sure else UNKNOWN_RATE)
         self.state.setText("Frozen" if frozen else word)
         self.detail.setText(f"{word}: {meaning}\nspace resumes" if frozen else meaning)
@@ -76,11 +78,12 @@ class Panel(QWidget):
         if self._theme is None:
             return
         calls = self._shown is not None and (self._shown[0].state in CALLING or self._shown[1])
+        state = self._theme.warning if calls else self._theme.text
         self.setStyleSheet(
             f"QLabel {{ color: {self._theme.text}; font-size: 13px }}"
             f"QLabel[quiet=true] {{ color: {self._theme.quiet} }}"
             "#rate { font-size: 84px; font-weight: 600; margin-left: -4px }"
-            f"#state {{ font-size: 22px; font-weight: 600; color: {self._theme.warning if calls else self._theme.text} }}"
+            f"#state {{ font-size: 22px; font-weight: 600; color: {state} }}"
             f"#leadsOff {{ font-size: 15px; font-weight: 600; color: {self._theme.warning} }}"
         )
 

@@ -1,13 +1,15 @@
 """The paper: millimetres on this screen, where each cell lies, and the grid with all that is printed on it."""
 
 from dataclasses import dataclass
+from math import ceil
 
-from PyQt6.QtCore import QPointF, QRect, QRectF, Qt
+from PyQt6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF, QScreen
 
+from engine.filters import BAND_LABEL
 from engine.leads import INDEX, RATE, Origin, label
 from gui.history import CAPACITY
-from gui.page import PASSBANDS, PageInfo, View
+from gui.page import PageInfo, View
 from gui.theme import PEN_WIDTHS, TRUTH_PEN_WIDTH, Theme, mixed
 
 MM_PER_INCH = 25.4
@@ -20,6 +22,8 @@ HEADER, FOOTER, MARGIN = 34, 30, 14
 PULSE_MARGIN_MM = 10.0
 """Left of the traces, where the calibration pulse stands."""
 PULSE_WIDTH_MM = 5.0
+NAME_COLUMN = 54
+"""Left of the pulse where every lead has a row of its own, too low for a name above the trace; in logical pixels."""
 BETWEEN_LANES_MM = 2.0
 ERASE_MM = 6.0
 """What the sweep clears ahead of itself."""
@@ -110,13 +114,28 @@ class Lane:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where everything lies on a page of `width` x `height` device pixels."""
+    """Where everything lies on a page of `width` x `height` device pixels.
+
+    Attributes
+    ----------
+    width, height : int
+        Of the page.
+    scale : Scale
+        Its millimetres.
+    grid : QRectF
+        Where they are printed.
+    lanes : tuple of Lane
+        Left to right and top to bottom.
+    names_beside : bool
+        Whether names stand in a column at the left of the grid, instead of in the cells.
+    """
 
     width: int
     height: int
     scale: Scale
     grid: QRectF
     lanes: tuple[Lane, ...]
+    names_beside: bool
 
     @property
     def erase(self) -> int:
@@ -137,13 +156,14 @@ def px_per_mm(screen: QScreen | None) -> tuple[float, bool]:
 def arrange(width: int, height: int, scale: Scale, view: View) -> Geometry:
     """Lay the cells of a layout on a page of `width` x `height` device pixels.
 
-    Lanes start on bold lines and baselines lie on fine ones; lanes of one row are equally wide, so that they sweep together.
+    Lanes start and baselines lie on lines of the grid; lanes of one row are equally wide, so that they sweep together.
     """
     mm = scale.px_per_mm
     margin = MARGIN * scale.ratio
     grid = QRectF(margin, HEADER * scale.ratio, width - 2 * margin, height - (HEADER + FOOTER) * scale.ratio)
     tops = [grid.top() + grid.height() * row / len(view.layout.rows) for row in range(len(view.layout.rows) + 1)]
-    left = PULSE_MARGIN_MM
+    names_beside = all(len(row) == 1 for row in view.layout.rows)
+    left = PULSE_MARGIN_MM + names_beside * ceil(NAME_COLUMN * scale.ratio / mm)
     lanes: list[Lane] = []
     first = 0
     while first < len(view.layout.rows):
@@ -152,7 +172,7 @@ def arrange(width: int, height: int, scale: Scale, view: View) -> Geometry:
         while last < len(view.layout.rows) and len(view.layout.rows[last]) == columns:
             last += 1
         stride = (grid.width() / mm - left) / columns
-        stride = stride if columns == 1 else stride // 5 * 5
+        stride = stride if columns == 1 else stride // 1
         lane_width = int(min((stride - BETWEEN_LANES_MM) * mm, CAPACITY * scale.px_per_sample))
         for column in range(columns):
             area = QRect(
@@ -164,7 +184,7 @@ def arrange(width: int, height: int, scale: Scale, view: View) -> Geometry:
             cells = tuple(_cell(view.layout.rows[row][column], tops, row, grid, mm) for row in range(first, last))
             lanes.append(Lane(area, cells, int(lane_width / scale.px_per_sample)))
         first = last
-    return Geometry(width, height, scale, grid, tuple(lanes))
+    return Geometry(width, height, scale, grid, tuple(lanes), names_beside)
 
 
 def _cell(lead: str, tops: list[float], row: int, grid: QRectF, mm: float) -> Cell:
@@ -235,10 +255,9 @@ def _draw_pulses(painter: QPainter, geometry: Geometry, theme: Theme) -> None:
     """A 1 mV pulse before each row, or where that is too tight, before the last alone."""
     scale = geometry.scale
     painter.setPen(QPen(QColor(theme.measured), 1.2 * scale.ratio, Qt.PenStyle.SolidLine))
-    start = geometry.grid.left() + 2.5 * scale.px_per_mm
-    cells = [
-        cell for lane in geometry.lanes for cell in lane.cells if lane.area.left() == geometry.lanes[0].area.left()
-    ]
+    left = geometry.lanes[0].area.left()
+    start = left - (PULSE_MARGIN_MM - 2.5) * scale.px_per_mm
+    cells = [cell for lane in geometry.lanes for cell in lane.cells if lane.area.left() == left]
     fits = all(cell.baseline - scale.px_per_mv > cell.top for cell in cells)
     for cell in cells if fits else cells[-1:]:
         foot, top = cell.baseline, cell.baseline - scale.px_per_mv
@@ -252,28 +271,30 @@ def _draw_name(
     painter: QPainter, geometry: Geometry, theme: Theme, lane: Lane, cell: Cell, origin: Origin, off: bool
 ) -> None:
     ratio = geometry.scale.ratio
-    weight = QFont.Weight.Bold if origin is Origin.MEASURED else QFont.Weight.Normal
-    font = page_font(14, ratio, weight)
-    x, y = lane.area.left() + 3 * ratio, cell.top + 3 * ratio
-    x = _draw_word(painter, theme, font, QColor(theme.ink(origin)), label(cell.lead, origin), x, y)
+    font = page_font(14, ratio, QFont.Weight.Bold if origin is Origin.MEASURED else QFont.Weight.Normal)
+    corner = QPointF(lane.area.left(), cell.top) + QPointF(3, 3) * ratio
+    if geometry.names_beside:
+        corner = QPointF(geometry.grid.left() + 3 * ratio, cell.baseline - QFontMetricsF(font).height() / 2)
+    patch = _draw_word(painter, theme, font, QColor(theme.ink(origin)), label(cell.lead, origin), corner)
     if off:
-        words = "lead off" if origin is Origin.MEASURED else "lead off, estimated"
-        _draw_word(
-            painter, theme, page_font(13, ratio, QFont.Weight.Bold), QColor(theme.warning), words, x + 6 * ratio, y
-        )
+        derived = origin in (Origin.COMPUTED, Origin.ESTIMATED) and not geometry.names_beside
+        words = f"lead off, {origin.name.lower()}" if derived else "lead off"
+        after = patch.bottomLeft() if geometry.names_beside else patch.topRight() + QPointF(6, 0) * ratio
+        font = page_font(11 if geometry.names_beside else 13, ratio, QFont.Weight.Bold)
+        _draw_word(painter, theme, font, QColor(theme.warning), words, after)
 
 
-def _draw_word(painter: QPainter, theme: Theme, font: QFont, colour: QColor, word: str, x: float, y: float) -> float:
-    """Write on a patch of blank paper; returns where the word ends."""
+def _draw_word(painter: QPainter, theme: Theme, font: QFont, colour: QColor, word: str, corner: QPointF) -> QRectF:
+    """Write on a patch of blank paper, and return where."""
     metrics = QFontMetricsF(font)
-    patch = QRectF(x, y, metrics.horizontalAdvance(word), metrics.height())
+    patch = QRectF(corner, QSizeF(metrics.horizontalAdvance(word), metrics.height()))
     blank = QColor(theme.paper)
     blank.setAlphaF(0.8)
     painter.fillRect(patch.adjusted(-2, 0, 2, 0), blank)
     painter.setFont(font)
     painter.setPen(colour)
-    painter.drawText(QPointF(x, y + metrics.ascent()), word)
-    return patch.right()
+    painter.drawText(corner + QPointF(0, metrics.ascent()), word)
+    return patch
 
 
 def _draw_header(painter: QPainter, geometry: Geometry, theme: Theme, info: PageInfo) -> None:
@@ -312,16 +333,18 @@ def _draw_footer(
     line = QRectF(grid.left(), grid.bottom(), grid.width(), geometry.height - grid.bottom())
     painter.setFont(page_font(13, ratio, QFont.Weight.DemiBold))
     painter.setPen(QColor(theme.text))
-    painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, f"{geometry.scale.words()}  {PASSBANDS[info.filter]}")
+    painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, f"{geometry.scale.words()}  {BAND_LABEL[info.filter]}")
 
     font = page_font(12, ratio)
     metrics = QFontMetricsF(font)
-    entries = [(origin, origin.name.lower()) for origin in (Origin.MEASURED, Origin.COMPUTED) if origin in origins]
+    entries: list[tuple[Origin, str]] = [
+        (origin, origin.name.lower()) for origin in (Origin.MEASURED, Origin.COMPUTED) if origin in origins
+    ]
     if Origin.ESTIMATED in origins:
         entries.append((Origin.ESTIMATED, "estimated, with 90 % interval"))
     if truth:
         entries.append((Origin.NONE, "recorded"))
-    x, middle, stroke = line.right(), line.center().y(), 22 * ratio
+    x, middle, stroke = line.right(), _crisp(line.center().y()), 22 * ratio
     painter.setFont(font)
     for origin, words in reversed(entries):
         x -= metrics.horizontalAdvance(words)

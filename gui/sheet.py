@@ -1,4 +1,4 @@
-"""The sheet: the page as a widget, which paints itself anew whenever its size, its screen or the user's view changes."""
+"""The sheet: the page as a widget, which paints itself anew when its size, its screen or the user's view changes."""
 
 import copy
 
@@ -118,7 +118,8 @@ class Sheet(QWidget):
         """Follow the window to a screen with other millimetres."""
         super().showEvent(event)
         window = self.window()
-        handle = window.windowHandle() if window is not None else None
+        is_first = event is not None and not event.spontaneous()  # not when the desktop shows it again
+        handle = window.windowHandle() if window is not None and is_first else None
         if handle is not None:
             handle.screenChanged.connect(self._print)
 

@@ -1,4 +1,4 @@
-"""The sweep: paints what is new onto the page, column by column, so that it costs what is new and not what is visible."""
+"""The sweep: paints what is new onto the page, column by column: it costs what is new and not what is visible."""
 
 import numpy as np
 import pyqtgraph as pg
@@ -110,7 +110,9 @@ class Sweep:
         self._draw(painter, lane, stretch, x, provisional)
         return area
 
-    def _draw(self, painter: QPainter, lane: Lane, stretch: Stretch, x: NDArray[np.float64], provisional: bool) -> None:
+    def _draw(
+        self, painter: QPainter, lane: Lane, stretch: Stretch, x: NDArray[np.floating], provisional: bool
+    ) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         rows = [cell.row for cell in lane.cells]
         baselines = np.array([[cell.baseline] for cell in lane.cells])
@@ -138,7 +140,7 @@ class Sweep:
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         return pen
 
-    def _draw_lines(self, painter: QPainter, x: NDArray[np.float64], y: NDArray[np.floating], pen: QPen) -> None:
+    def _draw_lines(self, painter: QPainter, x: NDArray[np.floating], y: NDArray[np.floating], pen: QPen) -> None:
         """One path for all rows of `y`: what a call costs is paid once."""
         x, y = thin(np.broadcast_to(x, y.shape), y, self._group)
         break_after = ((0, 0), (0, 1))
@@ -149,7 +151,7 @@ class Sweep:
     def _draw_intervals(
         self,
         painter: QPainter,
-        x: NDArray[np.float64],
+        x: NDArray[np.floating],
         y: NDArray[np.floating],
         half: NDArray[np.floating],
         provisional: bool,
@@ -172,8 +174,8 @@ class Sweep:
 
 
 def thin(
-    x: NDArray[np.float64], values: NDArray[np.floating], group: int
-) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
+    x: NDArray[np.floating], values: NDArray[np.floating], group: int
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Of each `group` samples that share a pixel keep the lowest and the highest, in their order.
 
     Parameters

@@ -54,7 +54,7 @@ def mixed(ink: str, ground: str, opacity: float) -> QColor:
     return QColor(
         *(
             round(opacity * over + (1 - opacity) * under)
-            for over, under in zip(top.getRgb()[:3], bottom.getRgb()[:3], strict=True)  # type: ignore[arg-type]
+            for over, under in zip(top.getRgb()[:3], bottom.getRgb()[:3], strict=True)
         )
     )
 
@@ -73,7 +73,7 @@ LIGHT = Theme(
     truth="#a3a09b",
     interval=0.20,
     text="#1d2026",
-    quiet="#7a756f",
+    quiet="#6c6761",
     warning="#b3401f",
     window="#f4efe8",
     line="#e2dad0",

@@ -3,6 +3,7 @@
 import datetime
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
@@ -36,14 +37,23 @@ def export(run: Path, folder: Path, name: str) -> Path:
     if not (run / "result.json").is_file():
         raise UsageError(f"{run} holds no run that has ended; fit a network first: ecgstream train --out {run}")
     result = msgspec.json.decode((run / "result.json").read_bytes(), type=Result)
-    shape = Shape.of(result.shape)
-    network = Network(shape).eval()
+    network = Network(Shape.of(result.shape)).eval()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     folder.mkdir(parents=True, exist_ok=True)
-    onnx, tensors = folder / f"{name}.onnx", folder / f"{name}.safetensors"
+    with TemporaryDirectory(prefix=f".{name}-", dir=folder) as partial:
+        files = _write(network, result, Path(partial), name)
+        for file in files:
+            file.replace(folder / file.name)
+    return folder / files[-1].name
+
+
+def _write(network: Network, result: Result, folder: Path, name: str) -> list[Path]:
+    """Write the files of a model; the manifest is the last of them."""
+    onnx, tensors, path = (folder / f"{name}.{suffix}" for suffix in ("onnx", "safetensors", "json"))
     write_onnx(network, onnx)
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tensors)
     tensors.chmod(onnx.stat().st_mode)  # safetensors writes for the owner alone; an installed model is read by all
+    shape = network.shape
     manifest = Manifest(
         format=FORMAT,
         name=name,
@@ -59,9 +69,8 @@ def export(run: Path, folder: Path, name: str) -> Path:
         scores=result.scores,
         files={"onnx": ModelFile(onnx.name, sha256(onnx)), "safetensors": ModelFile(tensors.name, sha256(tensors))},
     )
-    path = folder / f"{name}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-    return path
+    return [onnx, tensors, path]
 
 
 def write_onnx(network: Network, path: Path) -> None:

@@ -105,7 +105,7 @@ def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -
     averaged = average.module
     assert isinstance(averaged, Network)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
-    done, best_r = 0, 0.0
+    done, best_r = 0, -math.inf
     last = out / "last.pt"
     if last.is_file():
         saved = torch.load(last, weights_only=True)

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +15,17 @@ from rich.console import Console
 from rich.progress import track
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
+from engine import physics
 from engine.errors import SourceError
-from engine.leads import INDEPENDENT, RATE
+from engine.leads import INDEPENDENT_ROWS, RATE
+from stream.record import open_record
 from training.catalog import Entry
 
 PIECE = 10 * RATE
 COUNTS_PER_MV = 1000
 TARGET_HIGH_PASS_HZ = 0.5
+CHUNK = 16
+"""Recordings given to a process at once."""
 
 
 @dataclass(frozen=True)
@@ -61,31 +67,36 @@ def pack(entries: list[Entry], cache: Path) -> Pack:
     return Pack(signal, target)
 
 
-def read(path: Path) -> tuple[NDArray[np.float64], float]:
-    """The independent leads of a record, (8, n) in mV, NaN where it holds none, and its rate in Hz."""
-    import wfdb
+def read(path: Path) -> tuple[NDArray[np.float32], float]:
+    """A record's leads and those that follow from them, (12, n) in mV, NaN where there is nothing; and its rate in Hz.
 
-    record = wfdb.rdrecord(str(path))
-    column = {name.strip().upper(): number for number, name in enumerate(record.sig_name)}
-    leads = np.full((len(INDEPENDENT), record.sig_len), np.nan)
-    for row, lead in enumerate(INDEPENDENT):
-        if lead in column:
-            leads[row] = record.p_signal[:, column[lead]]
-    return leads, float(record.fs)
+    Raises
+    ------
+    SourceError
+        If it cannot be read as an ECG.
+    """
+    record = open_record(path)
+    known, _, _ = physics.solve(record.read(0, record.n_samples))
+    return known, record.rate
 
 
-def raise_to_500(leads: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """Whole recordings at 500 Hz, as the evaluation protocol has it (`scipy.signal.resample_poly`)."""
+def raise_to_500(leads: NDArray[np.floating], rate: float) -> NDArray[np.floating]:
+    """Whole recordings at 500 Hz, as the evaluation protocol has it (`scipy.signal.resample_poly`).
+
+    Where the nearest sample is NaN, the result is.
+    """
     if rate == RATE:
         return leads
-    ratio = (RATE / rate).as_integer_ratio() if RATE % rate == 0 else (RATE, round(rate))
-    return np.asarray(resample_poly(leads, *ratio, axis=1))
+    ratio = RATE / Fraction(rate).limit_denominator(100)
+    raised = resample_poly(np.nan_to_num(leads).astype(np.float64), ratio.numerator, ratio.denominator, axis=1)
+    nearest = np.rint(np.arange(raised.shape[1]) / float(ratio)).astype(int).clip(max=leads.shape[1] - 1)
+    return np.where(np.isnan(leads)[:, nearest], np.nan, raised)
 
 
 def _pieces(entry: Entry) -> list[NDArray[np.int16]]:
     """The pieces of one recording, each (2, 8, 5000): as recorded, and as target."""
     leads, rate = read(entry.path)
-    leads = raise_to_500(np.nan_to_num(leads), rate)
+    leads = np.nan_to_num(raise_to_500(leads[list(INDEPENDENT_ROWS)], rate)).astype(np.float64)
     high_pass = butter(3, TARGET_HIGH_PASS_HZ, "highpass", fs=RATE, output="sos")
     pieces = []
     for start in range(0, leads.shape[1] - PIECE + 1, PIECE):
@@ -111,7 +122,9 @@ def _write(entries: list[Entry], files: Iterable[Path]) -> None:
 
 
 def _all_pieces(entries: list[Entry]) -> Iterator[NDArray[np.int16]]:
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(_pieces, entries, chunksize=16)
+    # Processes of their own rather than forks: this one has threads (torch's), which a fork would not have.
+    workers = min(os.cpu_count() or 1, len(entries) // CHUNK + 1)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        found = pool.map(_pieces, entries, chunksize=CHUNK)
         for pieces in track(found, "packing", total=len(entries), console=Console(stderr=True)):
             yield from pieces

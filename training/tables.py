@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from engine.leads import LEADS
+
 WAYS = {"offline": "offline", "streamed": "as streamed", "linear": "linear model"}
 
 
@@ -14,8 +16,9 @@ def show(figures: dict[str, Any], console: Console | None = None) -> None:
     """Print r by band, way and lead."""
     console = console or Console()
     bands = list(figures["offline"])
-    leads = list(figures["offline"][bands[0]]["leads"])
-    table = Table(box=None, pad_edge=False, title=_title(figures), title_justify="left")
+    judged = {lead for way in WAYS for band in bands for lead in figures[way][band]["leads"]}
+    leads = [lead for lead in LEADS if lead in judged]
+    table = Table(box=None, pad_edge=False)
     for heading in ("band (Hz)", "way", "mean r", *leads):
         table.add_column(heading, justify="left" if heading in ("band (Hz)", "way") else "right")
     for band in bands:
@@ -23,11 +26,13 @@ def show(figures: dict[str, Any], console: Console | None = None) -> None:
             summary = figures[way][band]
             values = [summary["mean_r"], *(summary["leads"].get(lead, {}).get("r") for lead in leads)]
             table.add_row(band, words, *("" if value is None else f"{value:.3f}" for value in values))
+    console.print(_title(figures))
     console.print(table)
 
 
 def write(figures: dict[str, Any], path: Path) -> None:
     """Write all figures as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     part.replace(path)

@@ -1,0 +1,166 @@
+"""Blocks made for the screen, the window that shows them, and what stands in its pixels."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtCore import QPointF
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPixmap
+
+from engine.leads import LEADS, Origin
+from gui.page import PageInfo, View, expected_origins
+from gui.paper import Geometry, Scale, arrange, print_paper
+from gui.theme import DARK, LIGHT, Theme
+from stream.blocks import Block, Tail
+
+LEADS_IN = ("I", "II", "V4")
+ORIGINS = expected_origins(LEADS_IN)
+PX_PER_MM = 96 / 25.4
+
+Pixels = NDArray[np.uint8]
+
+
+def info(**changes: object) -> PageInfo:
+    usual = PageInfo(
+        record="ward/0042",
+        leads_in=LEADS_IN,
+        model="unet-1M",
+        backend="onnx",
+        look_ahead_ms=100,
+        filter="none",
+        synthetic=False,
+        show_truth=False,
+    )
+    return replace(usual, **changes)  # type: ignore[arg-type]
+
+
+def twelve(seed: int, length: int, gaps: int = 0) -> Block:
+    """Leads that wander with steep beats in between, estimated with an interval, and the recording's own."""
+    rng = np.random.default_rng(seed)
+    truth = np.cumsum(rng.normal(0, 0.02, (len(LEADS), length)), axis=1)
+    truth[:, 30::100] += 1.2
+    leads = truth + rng.normal(0, 0.03, truth.shape)
+    origin = np.repeat(np.array(ORIGINS, np.uint8)[:, None], length, axis=1)
+    for _ in range(gaps):
+        start = int(rng.integers(0, length))
+        origin[:, start : start + int(rng.integers(1, 150))] = Origin.NONE
+    leads[origin == Origin.NONE] = np.nan
+    interval = np.where(origin == Origin.ESTIMATED, rng.uniform(0.02, 0.3, truth.shape), 0)
+    return Block(
+        0, leads.astype(np.float32), interval.astype(np.float32), origin, truth.astype(np.float32), tail_after(length)
+    )
+
+
+def tail_after(index: int, length: int = 50) -> Tail:
+    """What might be guessed after an index: never the same twice, and never what comes."""
+    guess = np.random.default_rng(index).normal(0, 0.5, (len(LEADS), length)).astype(np.float32)
+    origin = np.repeat(np.array(ORIGINS, np.uint8)[:, None], length, axis=1)
+    return Tail(guess, np.abs(guess) * (origin == Origin.ESTIMATED), origin)
+
+
+def level(mv: float, length: int, origins: tuple[Origin, ...] = ORIGINS, start: int = 0, half: float = 0) -> Block:
+    """All leads at the same level."""
+    origin = np.repeat(np.array(origins, np.uint8)[:, None], length, axis=1)
+    leads = np.where(origin == Origin.NONE, np.nan, mv).astype(np.float32)
+    interval = np.where(origin == Origin.ESTIMATED, half, 0).astype(np.float32)
+    return Block(start, leads, interval, origin)
+
+
+def cut(whole: Block, sizes: list[int]) -> Iterator[Block]:
+    """The same samples in blocks of these sizes, the last one longer; each but an empty one has a tail of guesses."""
+    assert whole.truth is not None
+    stops = [*np.cumsum(sizes, dtype=int).clip(max=whole.end).tolist(), whole.end]
+    start = 0
+    for stop in stops:
+        columns = slice(start, stop)
+        yield Block(
+            start,
+            whole.leads[:, columns],
+            whole.interval[:, columns],
+            whole.origin[:, columns],
+            whole.truth[:, columns],
+            tail_after(stop) if stop > start or stop == whole.end else None,
+        )
+        start = stop
+
+
+def is_empty(block: Block) -> bool:
+    return not block.origin.any()
+
+
+def geometry(view: View, width: int = 620, height: int = 420, ratio: float = 1.0) -> Geometry:
+    return arrange(width, height, Scale(PX_PER_MM * ratio, True, ratio, view.speed, view.gain), view)
+
+
+def theme(view: View) -> Theme:
+    return DARK if view.dark else LIGHT
+
+
+def paper(
+    geometry: Geometry, view: View, origins: tuple[Origin, ...] = ORIGINS, leads_off: tuple[str, ...] = ()
+) -> QPixmap:
+    return print_paper(geometry, theme(view), info(), origins, leads_off, view.truth)
+
+
+def pixels(picture: QPixmap | QImage) -> Pixels:
+    """Red, green and blue of each pixel, (height, width, 3)."""
+    image = picture.toImage() if isinstance(picture, QPixmap) else picture
+    image = image.convertToFormat(QImage.Format.Format_RGB32)
+    bits = image.constBits()
+    assert bits is not None
+    bits.setsize(image.sizeInBytes())
+    stored = np.frombuffer(bits, np.uint8).reshape(image.height(), image.width(), 4)
+    return stored[:, :, 2::-1].copy()  # stored as blue, green, red
+
+
+def rgb(colour: str | QColor) -> tuple[int, int, int]:
+    red, green, blue, _ = QColor(colour).getRgb()
+    assert red is not None
+    assert green is not None
+    assert blue is not None
+    return red, green, blue
+
+
+def inked(picture: Pixels, colour: str | QColor) -> NDArray[np.bool_]:
+    """Where a picture has exactly this colour."""
+    return (picture == rgb(colour)).all(axis=-1)
+
+
+def is_written(picture: Pixels, word: str, font: QFont, ink: str, ground: str) -> bool:
+    """Whether a word of this ink stands somewhere in a picture, alone: neither part of a longer one nor overdrawn."""
+    return any(_holds(picture, _printed(word, font, ink, ground, shift)) for shift in (0, 0.25, 0.5, 0.75))
+
+
+def _printed(word: str, font: QFont, ink: str, ground: str, shift: float) -> Pixels:
+    """A word with blank paper around it, at a fraction of a pixel."""
+    metrics = QFontMetricsF(font)
+    blank = QPixmap(ceil(metrics.horizontalAdvance(word)) + 8, ceil(metrics.height()))
+    blank.fill(QColor(ground))
+    painter = QPainter(blank)
+    painter.setRenderHints(QPainter.RenderHint.TextAntialiasing | QPainter.RenderHint.Antialiasing)
+    painter.setFont(font)
+    painter.setPen(QColor(ink))
+    painter.drawText(QPointF(4 + shift, metrics.ascent()), word)
+    painter.end()
+    return pixels(blank)
+
+
+def _holds(picture: Pixels, wanted: Pixels) -> bool:
+    """Whether a picture has another within it, but for the grid that shines through."""
+    height, width = (of - part + 1 for of, part in zip(picture.shape[:2], wanted.shape[:2], strict=True))
+    if height < 1 or width < 1:
+        return False
+    strongest = np.abs(wanted.astype(int) - wanted[0, 0]).sum(axis=2).argsort(axis=None)[::-1][:16]
+    fits = np.ones((height, width), bool)
+    for row, column in zip(*np.unravel_index(strongest, wanted.shape[:2]), strict=True):
+        fits &= _alike(picture[row : row + height, column : column + width], wanted[row, column])
+    rows, columns = wanted.shape[:2]
+    return any(
+        _alike(picture[top : top + rows, left : left + columns], wanted).all() for top, left in np.argwhere(fits)
+    )
+
+
+def _alike(picture: Pixels, other: Pixels) -> NDArray[np.bool_]:
+    return (np.abs(picture.astype(int) - other) < 64).all(axis=-1)  # a bold line differs by 51 from the light paper
