@@ -43,7 +43,7 @@ class Run:
     Attributes
     ----------
     stop : Event
-        Ends the run early; it is set when the run has ended.
+        Ends the run early. The run itself never sets it: a screen stays open when the stream has ended.
     latency : Latency
         Arrival of a sample to its estimate.
     error : Exception or None
@@ -62,7 +62,6 @@ class Run:
         self.stop = threading.Event()
         self.latency = Latency()
         self.error: Exception | None = None
-        self._replay = replay
         self._rate = rate
         self._bed = bed
         self._sinks = [*sinks, mailbox] if mailbox else list(sinks)
@@ -70,8 +69,9 @@ class Run:
         self._real_time = real_time
         self._arrivals: queue.Queue[Arrival] = queue.Queue(QUEUE_CHUNKS)
         self._heart = HeartRate()
+        self._source_stop = threading.Event()
         self._threads = [
-            threading.Thread(target=replay.run, args=(self._arrivals, self.stop), name="source"),
+            threading.Thread(target=replay.run, args=(self._arrivals, self._source_stop), name="source"),
             threading.Thread(target=self._work, name="engine"),
         ]
 
@@ -93,7 +93,7 @@ class Run:
             self._drive()
         except Exception as error:  # raised again in `wait`
             self.error = error
-        self.stop.set()
+        self._source_stop.set()
         for sink in self._sinks:
             try:
                 sink.close()

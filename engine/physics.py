@@ -98,5 +98,6 @@ def _limb_patterns(measured: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDAr
     """The distinct columns of a (6, n) mask, and which of them each column is."""
     if measured.shape[1] and (measured == measured[:, :1]).all():
         return measured[:, :1].T, np.zeros(measured.shape[1], np.intp)
-    patterns, which = np.unique(measured, axis=1, return_inverse=True)
-    return patterns.T, which.ravel()
+    numbers = (1 << np.arange(6)) @ measured  # a bit a lead: far faster than looking for equal columns
+    present = np.flatnonzero(np.bincount(numbers))
+    return (present[:, None] >> np.arange(6) & 1).astype(bool), np.searchsorted(present, numbers)

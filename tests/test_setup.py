@@ -53,7 +53,10 @@ def test_run_opens_a_window_where_there_is_a_display_and_paints_offscreen_where_
     wayland = run(["make", "-n", "run"], PATH=path, WAYLAND_DISPLAY="wayland-0").stdout.splitlines()[-1]
     offscreen = run(["make", "-n", "run"], PATH=path).stdout.splitlines()[-1]
     assert window == wayland == ".venv/bin/ecgstream replay"
-    assert offscreen == "QT_QPA_PLATFORM=offscreen .venv/bin/ecgstream replay --speed 8 --snapshot build/monitor.png --force"
+    assert (
+        offscreen
+        == "QT_QPA_PLATFORM=offscreen .venv/bin/ecgstream replay --speed 8 --snapshot build/monitor.png --force"
+    )
 
 
 def test_help_is_the_default_and_names_every_target() -> None:

@@ -88,5 +88,7 @@ def _cinc2011(root: Path) -> Iterator[Entry]:
 
 
 def _challenge(root: Path) -> Iterator[Entry]:
-    for header in sorted((root / "challenge").glob("*/*.hea")):
+    """The challenge's records without those that it took from PTB-XL (``HR...``): its test fold is among them."""
+    headers = sorted((root / "challenge").glob("*/*.hea"))
+    for header in (header for header in headers if not header.name.startswith("HR")):
         yield Entry("challenge", header.with_suffix(""), 0)

@@ -1,6 +1,7 @@
 """A fitted network made into a model that ships: ONNX, safetensors and the manifest that vouches for both."""
 
 import datetime
+import logging
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,6 +80,8 @@ def write_onnx(network: Network, path: Path) -> None:
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, len(INDEPENDENT), 12 * stride), np.float32))
     batch, blocks = torch.export.Dim("batch", min=1), torch.export.Dim("blocks", min=2)
     dynamic = {0: batch, 2: stride * blocks}
+    # The exporter tells its own maintainers of deprecations, and everybody that it found no torchvision.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

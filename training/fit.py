@@ -67,7 +67,7 @@ class Result(msgspec.Struct, frozen=True):
     training : dict
         Recordings by source, folds, settings.
     scores : dict
-        On fold 9, by set of leads; and how many of its samples the intervals cover.
+        On fold 9, by set of leads.
     """
 
     shape: dict[str, int | list[int]]
@@ -168,7 +168,9 @@ def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -
             "mean_r": {some: round(mean_r(best, check, settings, parse(some)), 4) for some in SCORED_SETS},
         },
     )
-    (out / "result.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+    partial = out / "result.part"
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+    partial.rename(out / "result.json")
 
 
 @torch.no_grad()

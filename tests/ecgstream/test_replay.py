@@ -206,3 +206,14 @@ def test_ctrl_c_closes_the_window(tmp_path: Path) -> None:
     out, _ = process.communicate(timeout=5)
     assert process.returncode == 130
     assert leads_of(tmp_path / "synthetic").shape[1] == json.loads(out)["samples"]
+
+
+def test_the_window_stays_open_when_the_record_is_over(tmp_path: Path) -> None:
+    path = write_record(tmp_path, "r", seconds(0, 2))
+    process = subprocess.Popen([*COMMAND, "replay", str(path), "--speed", "max"], stdout=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=8)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "2.0 s from I II V4" in out

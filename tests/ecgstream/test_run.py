@@ -49,6 +49,7 @@ def test_every_sample_goes_to_every_sink_once_and_in_order(engine: Engine, recor
     run.start()
     run.wait()
     assert mailbox.status.state == "ended"
+    assert not run.stop.is_set()  # a screen stays open
     assert mailbox.status.heart_rate == pytest.approx(70, abs=5)
     for blocks in (kept.blocks, other.blocks, mailbox.drain()):
         assert [block.start for block in blocks] == [0, *(block.end for block in blocks[:-1])]

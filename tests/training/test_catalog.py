@@ -76,7 +76,14 @@ def test_the_folds_are_apart() -> None:
 
 def test_what_lies_beside_ptbxl_is_learnt_from_too(tmp_path: Path) -> None:
     write_headers(tmp_path / "ptbxl", {1: ("1", (100,))})
-    for name in ("ludb/data/1.hea", "ludb/data/2.hea", "challenge/A/A0001.hea", "challenge/Q/Q0001.hea", "other/x.hea"):
+    for name in (
+        "ludb/data/1.hea",
+        "ludb/data/2.hea",
+        "challenge/A/A0001.hea",
+        "challenge/Q/Q0001.hea",
+        "challenge/P/HR00001.hea",
+        "other/x.hea",
+    ):
         touch(tmp_path / name)
     entries = training_entries(tmp_path)
     assert Counter(entry.source for entry in entries) == {"ptbxl": 1, "ludb": 2, "challenge": 2}
