@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parent / "records" / "synthetic.hea"
 SLOWEST, FASTEST = 0.25, 16.0
+LONGEST_LOOK_AHEAD_MS = 100
 WRONG_USE: type[Any] = typer.BadParameter.__mro__[1]
 """What is raised for options and commands that there are not: click's error or, in newer typers, their own copy."""
 FILTERS = ("monitor", "diagnostic", "none")
@@ -53,8 +54,6 @@ LookAhead = Annotated[
     typer.Option(
         "--look-ahead",
         metavar="MS",
-        min=0,
-        max=100,
         help="How long an estimate waits for later samples, 0 to 100; if not given as the model was fitted.",
     ),
 ]
@@ -417,6 +416,8 @@ def _parse_look_ahead(milliseconds: int | None) -> int | None:
         return None
     from engine.leads import RATE
 
+    if not 0 <= milliseconds <= LONGEST_LOOK_AHEAD_MS:
+        raise UsageError(f"--look-ahead {milliseconds}: give 0 to {LONGEST_LOOK_AHEAD_MS} ms")
     return milliseconds * RATE // 1000
 
 

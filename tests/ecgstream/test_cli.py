@@ -127,7 +127,7 @@ FAULTS = {
     map_of_nothing: "has no channel 'MLII'",
     damaged_model: "is damaged",
     other_manifest: "of another kind",
-    look_ahead: "0<=x<=100",
+    look_ahead: "0 to 100 ms",
 }
 
 
