@@ -10,14 +10,13 @@ from rich.table import Table
 
 from ecgstream.comparison import BAND, Comparison, LeadFigures
 from engine.filters import BAND_LABEL
-from engine.leads import RATE, Origin, label
+from engine.leads import DISCLAIMER, RATE, Origin, label
 from engine.reconstruction import Engine
 from stream.bed import Bed
 from stream.latency import Latency
 from stream.record import Record
 from stream.recorder import Recorder
 
-DISCLAIMER = "derived leads: for study, not for diagnosis"
 RESIDUAL_UV = 50.0
 """Redundant limb leads that disagree by more have a swapped or a bad electrode, or did not come from one device."""
 

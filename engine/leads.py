@@ -17,6 +17,9 @@ INDEPENDENT = ("I", "II", *CHEST)
 INDEX = {lead: row for row, lead in enumerate(LEADS)}
 INDEPENDENT_ROWS = tuple(INDEX[lead] for lead in INDEPENDENT)
 
+DISCLAIMER = "derived leads: for study, not for diagnosis"
+"""Stands wherever derived leads are seen, saved or printed."""
+
 _BY_FOLDED_NAME = {lead.casefold(): lead for lead in LEADS}
 
 

@@ -4,6 +4,7 @@ from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QPainter, QPaintEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from engine.leads import DISCLAIMER
 from gui.page import PageInfo
 from gui.theme import Theme
 from stream.blocks import Status
@@ -21,7 +22,6 @@ CALLING = ("stale", "failed")
 RATE_HOLDS = ("live", "ended")
 """States in which the heart rate is that of the end of the trace; in all others it is one that may be no more."""
 UNKNOWN_RATE = "--"
-DISCLAIMER = "derived leads: for study, not for diagnosis"
 
 
 class Panel(QWidget):

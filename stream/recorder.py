@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SinkError, UsageError
-from engine.leads import LEADS, RATE, Origin, label
+from engine.leads import DISCLAIMER, LEADS, RATE, Origin, label
 from stream.blocks import Block
 
 GAIN = 1000.0
@@ -250,7 +250,7 @@ class Recorder:
 
     def _comment_lines(self) -> list[str]:
         derived = ", ".join(name for name in self._labels if name not in LEADS) or "none"
-        own = [f"derived leads: {derived}", "for study, not for diagnosis"]
+        own = [f"derived: {derived}", DISCLAIMER]
         if self.samples:
             own.append(f"clipped samples: {self.clipped}")
         return [f"# {line}" for comment in (*self._comments, *own) for line in comment.splitlines()]

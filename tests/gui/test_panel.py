@@ -6,7 +6,8 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
-from gui.panel import DISCLAIMER, STATES, Foot, Help, Line, Panel
+from engine.leads import DISCLAIMER
+from gui.panel import STATES, Foot, Help, Line, Panel
 from gui.theme import DARK, LIGHT, Theme
 from stream.blocks import Status
 from tests.gui.pages import info, inked, pixels

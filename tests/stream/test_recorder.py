@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import SinkError, UsageError
-from engine.leads import Origin
+from engine.leads import DISCLAIMER, Origin
 from stream.blocks import Block
 from stream.record import open_record
 from stream.recorder import FINEST_GAIN, Recorder
@@ -74,8 +74,8 @@ def test_wfdb_reads_what_was_pushed(tmp_path: Path) -> None:
     header = wfdb.rdheader(str(tmp_path / "r"))
     assert (header.sig_name, header.fs, header.sig_len) == (LABELS, 500, 1234)
     assert header.comments[0] == "model: test"
-    assert header.comments[1].startswith("derived leads: dIII, daVR")
-    assert header.comments[2:] == ["for study, not for diagnosis", "clipped samples: 0"]
+    assert header.comments[1].startswith("derived: dIII, daVR")
+    assert header.comments[2:] == [DISCLAIMER, "clipped samples: 0"]
     again = wfdb.rdrecord(str(tmp_path / "r"), physical=False)
     assert [each % 65536 for each in again.checksum] == again.calc_checksum()  # stored as signed 16 bits
     assert again.init_value == again.d_signal[0].tolist()
