@@ -389,7 +389,7 @@ def _need(module: str, command: str) -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise UsageError(f"ecgstream {command} needs {module}; type: pip install 'ecgstream[train]'")
+        raise UsageError(f"ecgstream {command} needs {module}; in the checkout type: pip install '.[train]'")
 
 
 def _choose(option: str, value: str, choices: tuple[str, ...]) -> None:

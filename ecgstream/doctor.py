@@ -75,13 +75,7 @@ PROBES = (
     Probe(
         "backend torch",
         "import torch; print('torch', torch.__version__, 'with CUDA' if torch.cuda.is_available() else 'on the CPU')",
-        "pip install 'torch>=2.4'",
-        optional=True,
-    ),
-    Probe(
-        "backend tensorrt",
-        "import torch_tensorrt; print('torch-tensorrt', torch_tensorrt.__version__)",
-        "pip install 'torch-tensorrt>=2.4'  (needs an NVIDIA GPU)",
+        "pip install '.[train]'  (in the checkout; only to train, evaluate and export)",
         optional=True,
     ),
 )
