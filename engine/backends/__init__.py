@@ -40,7 +40,8 @@ def _torch(path: Path, sizes: Sizes) -> Backend:
     try:
         from engine.backends.torch import TorchBackend
     except ImportError as error:
-        raise ModelError("the torch backend needs torch and safetensors; in the checkout type: pip install '.[train]'") from error
+        missing = "the torch backend needs torch and safetensors; in the checkout type: pip install '.[train]'"
+        raise ModelError(missing) from error
     return TorchBackend(path, sizes)
 
 
