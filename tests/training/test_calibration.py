@@ -1,14 +1,21 @@
 """Scaled half-widths cover nine errors of ten, whatever the network made of them."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
+from scipy.signal import butter, sosfiltfilt
 from torch import Tensor
 
-from engine.leads import INDEPENDENT
+from engine.leads import INDEPENDENT, RATE, Origin
+from engine.model import load
 from engine.network import Network, Shape
 from training.augment import lead_sets
 from training.calibration import FEWEST, interval_scale
-from training.pack import COUNTS_PER_MV, Pack
+from training.catalog import TEST_FOLD, ptbxl
+from training.evaluate import live, twelve
+from training.pack import COUNTS_PER_MV, TARGET_HIGH_PASS_HZ, Pack
 
 LEADS, LENGTH = len(INDEPENDENT), 5000
 SEED = 3
@@ -70,3 +77,20 @@ def test_a_network_is_shown_only_what_is_known() -> None:
     assert not x[mask == 0].any()
     shown = torch.from_numpy(check.signal.astype(np.float32) / COUNTS_PER_MV)
     assert torch.equal(x[mask == 1], shown[mask == 1])
+
+
+@pytest.mark.data
+def test_the_shipped_intervals_hold_nine_of_ten_samples_of_recordings_it_never_saw(data_dir: Path) -> None:
+    engine = load()
+    high_pass = butter(3, TARGET_HIGH_PASS_HZ, "highpass", fs=RATE, output="sos")
+    inside = []
+    for entry in ptbxl(data_dir, frozenset({TEST_FOLD}), RATE):
+        truth = twelve(entry.path)
+        samples = np.full_like(truth, np.nan)
+        samples[[0, 1, 9]] = truth[[0, 1, 9]]
+        block = live(engine, samples, hurried=True)
+        estimated = block.origin == Origin.ESTIMATED
+        level = sosfiltfilt(high_pass, truth, axis=1)[:, : block.end]
+        inside.append((np.abs(block.leads - level) <= block.interval)[estimated])
+    covered = np.concatenate(inside).mean()
+    assert 0.87 < covered < 0.93
