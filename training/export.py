@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
+import onnx
 import torch
 from safetensors.torch import save_file
 
@@ -50,10 +51,10 @@ def export(run: Path, folder: Path, name: str) -> Path:
 
 def _write(network: Network, result: Result, folder: Path, name: str) -> list[Path]:
     """Write the files of a model; the manifest is the last of them."""
-    onnx, tensors, path = (folder / f"{name}.{suffix}" for suffix in ("onnx", "safetensors", "json"))
-    write_onnx(network, onnx)
+    graph, tensors, path = (folder / f"{name}.{suffix}" for suffix in ("onnx", "safetensors", "json"))
+    write_onnx(network, graph)
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tensors)
-    tensors.chmod(onnx.stat().st_mode)  # safetensors writes for the owner alone; an installed model is read by all
+    tensors.chmod(graph.stat().st_mode)  # safetensors writes for the owner alone; an installed model is read by all
     shape = network.shape
     manifest = Manifest(
         format=FORMAT,
@@ -68,10 +69,10 @@ def _write(network: Network, result: Result, folder: Path, name: str) -> list[Pa
         shape=result.shape,
         training=result.training,
         scores=result.scores,
-        files={"onnx": ModelFile(onnx.name, sha256(onnx)), "safetensors": ModelFile(tensors.name, sha256(tensors))},
+        files={"onnx": ModelFile(graph.name, sha256(graph)), "safetensors": ModelFile(tensors.name, sha256(tensors))},
     )
     path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-    return [onnx, tensors, path]
+    return [graph, tensors, path]
 
 
 def write_onnx(network: Network, path: Path) -> None:
@@ -94,4 +95,7 @@ def write_onnx(network: Network, path: Path) -> None:
             verbose=False,
         )
     assert program is not None  # only with a deprecated option it is
-    program.save(path, external_data=False)
+    model = program.model_proto
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del part.metadata_props[:]  # where in whose folders each line of Python stood
+    onnx.save(model, path)

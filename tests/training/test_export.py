@@ -10,7 +10,7 @@ import torch
 
 from engine.errors import UsageError
 from engine.leads import INDEPENDENT
-from engine.model import load, load_manifest
+from engine.model import MODELS, load, load_manifest
 from engine.network import Network
 from tests.training.conftest import TINY
 from training import export as exporting
@@ -68,6 +68,13 @@ def test_a_run_that_has_not_ended_is_refused(fitted: Path, tmp_path: Path) -> No
     with pytest.raises(UsageError, match="no run that has ended"):
         export(run, tmp_path / "models", "tiny")
     assert not (tmp_path / "models").exists()
+
+
+def test_no_model_tells_where_it_was_made(exported: Path) -> None:
+    for path in (exported.with_suffix(".onnx"), MODELS / "ecgstream-1.onnx"):
+        content = path.read_bytes()
+        assert str(Path(exporting.__file__).parent).encode() not in content
+        assert b".py" not in content
 
 
 @pytest.mark.parametrize("failing", ["write_onnx", "save_file"])
