@@ -32,7 +32,7 @@ def some_leads(seed: int, rows: list[int], length: int = FRAME, largest: float =
 @given(seed=st.integers(0, 2**32 - 1), rows=st.sets(st.integers(0, 11), min_size=1), holes=st.floats(0, 0.3))
 @settings(max_examples=25)
 def test_measured_to_the_bit_and_computed_to_rounding(engine: Engine, seed: int, rows: set[int], holes: float) -> None:
-    # Leads that contradict each other, as these do, are solved to several times their size; float32 holds 1e-6 mV to 16.
+    # Leads that contradict each other are solved to several times their size, and float32 holds 1e-6 mV up to 16 mV.
     samples = some_leads(seed, sorted(rows), largest=2)
     samples[np.random.default_rng(seed).random(samples.shape) < holes] = np.nan
     result = engine.estimate(samples, 400)
