@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parent / "records" / "synthetic.hea"
 SLOWEST, FASTEST = 0.25, 16.0
-LONGEST_LOOK_AHEAD_MS = 100
 WRONG_USE: type[Any] = typer.BadParameter.__mro__[1]
 """What is raised for options and commands that there are not: click's error or, in newer typers, their own copy."""
-FILTERS = ("monitor", "diagnostic", "none")
 
 app = typer.Typer(
     name="ecgstream",
@@ -136,7 +134,9 @@ def replay(
 ) -> None:
     """Replay a record through the live path, on screen or headless."""
     speed_factor, look_ahead_samples = _parse_speed(speed), _parse_look_ahead(look_ahead)
-    _choose("--filter", band, FILTERS)
+    from engine.filters import BANDS
+
+    _choose("--filter", band, tuple(BANDS))
     source, leads_in = _open(record, leads, mapping)
     has_page = not headless or snapshot is not None
     if has_page:
@@ -210,9 +210,10 @@ def convert(
     from ecgstream.interruption import interruptible
     from ecgstream.summary import summarise
     from engine.model import load
+    from stream.bed import offline_bed
 
     engine = load(model)
-    bed = conversion.offline_bed(engine, source.rate, look_ahead_samples)
+    bed = offline_bed(engine, source.rate, look_ahead_samples)
     comparison, recorder = Comparison(), _recorder(out, source, leads_in, engine.name, force)
     stop = Event()
     with interruptible(stop) as interruption, _progress() as progress:
@@ -415,9 +416,11 @@ def _parse_look_ahead(milliseconds: int | None) -> int | None:
     if milliseconds is None:
         return None
     from engine.leads import RATE
+    from stream.bed import LONGEST_LOOK_AHEAD
 
-    if not 0 <= milliseconds <= LONGEST_LOOK_AHEAD_MS:
-        raise UsageError(f"--look-ahead {milliseconds}: give 0 to {LONGEST_LOOK_AHEAD_MS} ms")
+    longest = 1000 * LONGEST_LOOK_AHEAD // RATE
+    if not 0 <= milliseconds <= longest:
+        raise UsageError(f"--look-ahead {milliseconds}: give 0 to {longest} ms")
     return milliseconds * RATE // 1000
 
 

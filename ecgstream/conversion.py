@@ -2,34 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from engine.reconstruction import Engine
 from stream.bed import Bed
 from stream.blocks import Block
 from stream.record import Record
 from stream.replay import PIECE_S, Replay
 from stream.sinks import Sink
-
-HOP = 10_000
-"""Samples (500 Hz) at least between frames: the left context, computed anew for each, then costs less than half."""
-
-
-def offline_bed(engine: Engine, rate: float, look_ahead: int | None = None) -> Bed:
-    """A bed whose frames are long: where nobody waits, the fewer frames the better.
-
-    Parameters
-    ----------
-    engine : Engine
-        Makes twelve leads.
-    rate : float
-        Of the record, Hz.
-    look_ahead : int, optional
-        As for `Bed`.
-    """
-    stride = engine.stride
-    hop = -(-HOP // stride) * stride
-    context = engine.left_context + (engine.look_ahead if look_ahead is None else look_ahead)
-    frame = -(-(hop + context) // stride) * stride
-    return Bed(engine, rate, look_ahead, hop, frame)
 
 
 def convert(

@@ -17,6 +17,8 @@ Number = TypeVar("Number", np.float32, np.uint8)
 
 LONGEST_LOOK_AHEAD = 50
 """100 ms."""
+OFFLINE_HOP = 10_000
+"""20 s: the left context, computed anew for each frame, then costs less than half; and it bounds the memory."""
 
 
 class Estimate(Protocol):
@@ -211,6 +213,23 @@ class Bed:
         self.frames += 1
         estimate = self._engine.estimate(frame, keep)
         return estimate.leads, estimate.interval, estimate.origin
+
+
+def offline_bed(engine: Estimator, rate: float, look_ahead: int | None = None, hop: int = OFFLINE_HOP) -> Bed:
+    """A bed whose frames are long: where nobody waits, the fewer frames the better.
+
+    Parameters
+    ----------
+    engine, rate, look_ahead
+        As for `Bed`.
+    hop : int
+        Samples (500 Hz) at least between frames; it becomes a multiple of the engine's stride, and the frame holds it
+        with its whole context.
+    """
+    stride = engine.stride
+    hop = -(-hop // stride) * stride
+    context = engine.left_context + (engine.look_ahead if look_ahead is None else look_ahead)
+    return Bed(engine, rate, look_ahead, hop, frame=-(-(hop + context) // stride) * stride)
 
 
 def _columns(array: NDArray[Number], start: int, stop: int) -> NDArray[Number]:

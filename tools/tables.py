@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from engine.leads import CHEST
+from training.tables import WAYS
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "docs/results.md", "docs/performance.md")
 MAIN = "I,II,V4"
-WAYS = {"offline": "offline", "streamed": "as streamed", "linear": "linear model"}
-CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from engine.errors import ModelError, SourceError, UsageError
 from engine.leads import CHEST, INDEPENDENT, INDEPENDENT_ROWS, INDEX, LEADS, LIMB, RATE, Origin
 from engine.model import load, load_manifest
 from engine.reconstruction import Engine
-from stream.bed import Bed
+from stream.bed import OFFLINE_HOP, Bed, offline_bed
 from stream.blocks import Block, Chunk
 from stream.record import open_record
 from training.catalog import TEST_FOLD, ptbxl
@@ -24,8 +24,6 @@ from training.protocol import BANDS, DIAGNOSTIC, MONITOR, Band, Figures, compare
 
 HOP_CHECKS = 10
 """Recordings of a band on which every frame of the live path is run, to show that their number changes nothing."""
-LONGEST_STRETCH = 10_000
-"""Samples (500 Hz) that are estimated at once offline: bounds the memory, not the result."""
 
 
 @dataclass
@@ -164,10 +162,7 @@ def twelve(record: Path) -> NDArray[np.float32]:
 
 def reconstruct(engine: Engine, samples: NDArray[np.float32]) -> Block:
     """A whole recording in stretches as long as can be, as it is converted: (12, n) in mV, NaN where unmeasured."""
-    stride = engine.stride
-    hop = (min(samples.shape[1], LONGEST_STRETCH) // stride + 1) * stride
-    frame = -(-(hop + engine.left_context + engine.look_ahead) // stride) * stride
-    bed = Bed(engine, RATE, hop=hop, frame=frame)
+    bed = offline_bed(engine, RATE, hop=min(samples.shape[1] + 1, OFFLINE_HOP))
     return _joined([*bed.push(Chunk(0, samples)), *bed.finish()])
 
 

@@ -11,11 +11,11 @@ import pytest
 import wfdb
 
 from ecgstream.comparison import Comparison
-from ecgstream.conversion import convert, offline_bed
+from ecgstream.conversion import convert
 from engine.errors import SinkError
 from engine.leads import LEADS, Origin
 from engine.model import load
-from stream.bed import Bed
+from stream.bed import Bed, offline_bed
 from stream.blocks import Block
 from stream.record import Record, open_record
 from stream.replay import Replay

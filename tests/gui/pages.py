@@ -5,12 +5,13 @@ from dataclasses import replace
 from math import ceil
 
 import numpy as np
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPixmap
 
 from engine.leads import LEADS, Origin
-from gui.page import PageInfo, View, expected_origins
+from gui.page import GAINS, LAYOUTS, SPEEDS, PageInfo, View, expected_origins
 from gui.paper import Geometry, Scale, arrange, print_paper
 from gui.theme import DARK, LIGHT, Theme
 from stream.blocks import Block, Tail
@@ -20,6 +21,15 @@ ORIGINS = expected_origins(LEADS_IN)
 PX_PER_MM = 96 / 25.4
 
 Pixels = NDArray[np.uint8]
+
+views = st.builds(
+    View,
+    layout=st.sampled_from(LAYOUTS),
+    gain=st.sampled_from(GAINS),
+    speed=st.sampled_from(SPEEDS),
+    dark=st.booleans(),
+    truth=st.booleans(),
+)
 
 
 def info(**changes: object) -> PageInfo:

@@ -16,16 +16,7 @@ from gui.history import CAPACITY
 from gui.page import GAINS, LAYOUTS, SPEEDS, View
 from gui.paper import Geometry, Scale, arrange, page_font, print_paper, px_per_mm
 from gui.theme import DARK, LIGHT
-from tests.gui.pages import ORIGINS, PX_PER_MM, geometry, info, inked, is_written, paper, pixels, theme
-
-views = st.builds(
-    View,
-    layout=st.sampled_from(LAYOUTS),
-    gain=st.sampled_from(GAINS),
-    speed=st.sampled_from(SPEEDS),
-    dark=st.booleans(),
-    truth=st.booleans(),
-)
+from tests.gui.pages import ORIGINS, PX_PER_MM, geometry, info, inked, is_written, paper, pixels, theme, views
 
 
 def weight(origin: Origin) -> QFont.Weight:

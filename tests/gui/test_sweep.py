@@ -30,16 +30,9 @@ from tests.gui.pages import (
     rgb,
     theme,
     twelve,
+    views,
 )
 
-views = st.builds(
-    View,
-    layout=st.sampled_from(LAYOUTS),
-    gain=st.sampled_from(GAINS),
-    speed=st.sampled_from(SPEEDS),
-    dark=st.booleans(),
-    truth=st.booleans(),
-)
 PLAIN = View()
 KINDS = (Origin.MEASURED, Origin.COMPUTED, Origin.ESTIMATED)
 

@@ -194,7 +194,7 @@ def test_a_long_recording_is_estimated_in_stretches(exported: Path, monkeypatch:
     engine = load(exported)
     samples = given(I_II_V4, np.concatenate([piece(0), piece(1)], axis=1))
     whole = reconstruct(engine, samples)
-    monkeypatch.setattr(judging, "LONGEST_STRETCH", 900)
+    monkeypatch.setattr(judging, "OFFLINE_HOP", 900)
     longest, estimate = [0], engine.estimate
 
     def watched(frame: np.ndarray, keep: int) -> Any:
