@@ -11,29 +11,29 @@ if TYPE_CHECKING:
     from engine.model import load
     from engine.reconstruction import Engine, Reconstruction
     from stream.bed import Bed
-    from stream.blocks import Block, Chunk
-    from stream.record import Record, open_record
-    from stream.recorder import Recorder
-    from stream.replay import Replay
-    from stream.sinks import Mailbox, Sink
+    from stream.items import Block, Chunk
+    from stream.sinks.mailbox import Mailbox, Sink
+    from stream.sinks.recorder import Recorder
+    from stream.sources.record import Record, open_record
+    from stream.sources.replay import Replay
 
 _HOMES = {
     "INDEPENDENT": "engine.leads",
     "LEADS": "engine.leads",
     "RATE": "engine.leads",
     "Bed": "stream.bed",
-    "Block": "stream.blocks",
-    "Chunk": "stream.blocks",
+    "Block": "stream.items",
+    "Chunk": "stream.items",
     "Engine": "engine.reconstruction",
-    "Mailbox": "stream.sinks",
+    "Mailbox": "stream.sinks.mailbox",
     "Origin": "engine.leads",
     "Reconstruction": "engine.reconstruction",
-    "Record": "stream.record",
-    "Recorder": "stream.recorder",
-    "Replay": "stream.replay",
-    "Sink": "stream.sinks",
+    "Record": "stream.sources.record",
+    "Recorder": "stream.sinks.recorder",
+    "Replay": "stream.sources.replay",
+    "Sink": "stream.sinks.mailbox",
     "load": "engine.model",
-    "open_record": "stream.record",
+    "open_record": "stream.sources.record",
 }
 
 __all__ = [

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ecgstream.summary import Summary
-    from stream.record import Record
-    from stream.recorder import Recorder
+    from stream.sinks.recorder import Recorder
+    from stream.sources.record import Record
 
 # What a command needs is imported when it runs: `--help` and an error in the options come at once, and `doctor` works
 # on a machine where something is broken.
@@ -142,14 +142,14 @@ def replay(
     if has_page:
         _prepare_page(headless, snapshot, force)
 
-    from ecgstream.comparison import Comparison
     from ecgstream.interruption import interruptible
     from ecgstream.run import Run
     from ecgstream.summary import summarise
     from engine.model import load
     from stream.bed import Bed
-    from stream.replay import Replay
-    from stream.sinks import Mailbox
+    from stream.sinks.comparison import Comparison
+    from stream.sinks.mailbox import Mailbox
+    from stream.sources.replay import Replay
 
     engine = load(model)
     bed = Bed(engine, source.rate, look_ahead_samples)
@@ -206,11 +206,11 @@ def convert(
     from threading import Event
 
     from ecgstream import conversion
-    from ecgstream.comparison import Comparison
     from ecgstream.interruption import interruptible
     from ecgstream.summary import summarise
     from engine.model import load
     from stream.bed import offline_bed
+    from stream.sinks.comparison import Comparison
 
     engine = load(model)
     bed = offline_bed(engine, source.rate, look_ahead_samples)
@@ -335,7 +335,7 @@ def ptbxl(
 def _open(path: Path | None, leads: str | None, mapping: list[str] | None) -> tuple["Record", tuple[str, ...]]:
     """The record and the leads of it that are the input."""
     from engine.leads import parse, parse_map
-    from stream.record import open_record, select
+    from stream.sources.record import open_record, select
 
     wanted = None if leads is None else parse(leads)
     record = open_record(path or BUNDLED, parse_map(mapping or ()))
@@ -354,7 +354,7 @@ def _prepare_page(headless: bool, snapshot: Path | None, force: bool) -> None:
 
 
 def _recorder(folder: Path, source: "Record", leads_in: tuple[str, ...], model: str, force: bool) -> "Recorder":
-    from stream.recorder import Recorder
+    from stream.sinks.recorder import Recorder
 
     if folder.resolve() == source.path.parent.resolve():
         raise UsageError(f"{folder} holds the record that is read; choose another folder")

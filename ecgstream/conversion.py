@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from stream.bed import Bed
-from stream.blocks import Block
-from stream.record import Record
-from stream.replay import PIECE_S, Replay
-from stream.sinks import Sink
+from stream.items import Block
+from stream.sinks.mailbox import Sink
+from stream.sources.record import Record
+from stream.sources.replay import PIECE_S, Replay
 
 
 def convert(

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from engine.beats import HeartRate
 from engine.leads import INDEX, RATE
 from stream.bed import Bed
-from stream.blocks import Block, Chunk, Status, joined
+from stream.items import Block, Chunk, Status, joined
 from stream.latency import Latency
-from stream.replay import LONGEST_WAIT_S, Arrival, Replay
-from stream.sinks import Mailbox, Sink
+from stream.sinks.mailbox import Mailbox, Sink
+from stream.sources.replay import LONGEST_WAIT_S, Arrival, Replay
 
 QUEUE_CHUNKS = 256
 STALE_S = 1.0

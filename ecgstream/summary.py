@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ecgstream.comparison import BAND, Comparison, LeadFigures
 from engine.filters import BAND_LABEL
 from engine.leads import DISCLAIMER, RATE, Origin, label
 from engine.reconstruction import Engine
 from stream.bed import Bed
 from stream.latency import Latency
-from stream.record import Record
-from stream.recorder import Recorder
+from stream.sinks.comparison import BAND, Comparison, LeadFigures
+from stream.sinks.recorder import Recorder
+from stream.sources.record import Record
 
 RESIDUAL_UV = 50.0
 """Redundant limb leads that disagree by more have a swapped or a bad electrode, or did not come from one device."""

@@ -15,7 +15,7 @@ from PyQt6.QtGui import QGuiApplication
 from engine.errors import UsageError
 from gui.monitor import Monitor
 from gui.page import PageInfo
-from stream.sinks import Mailbox
+from stream.sinks.mailbox import Mailbox
 
 POLL_MS = 33
 """About thirty times a second; each time the interpreter also gets to run its signal handlers."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.leads import LEADS, RATE, Origin
-from stream.blocks import Block, Tail
+from stream.items import Block, Tail
 
 CAPACITY = 60 * RATE
 

@@ -15,8 +15,8 @@ from gui.panel import Foot, Help, Panel
 from gui.passband import Passband
 from gui.sheet import Sheet
 from gui.theme import DARK, LIGHT, Theme
-from stream.blocks import Status
-from stream.sinks import Mailbox
+from stream.items import Status
+from stream.sinks.mailbox import Mailbox
 
 SMALLEST = (1000, 640)
 USUAL = (1500, 860)

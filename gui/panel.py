@@ -7,7 +7,7 @@ from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QSizePolic
 from engine.leads import DISCLAIMER
 from gui.page import PageInfo
 from gui.theme import Theme
-from stream.blocks import Status
+from stream.items import Status
 
 STATES = {
     "searching": ("Waiting", "for the first signal"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.filters import CausalFilter
 from engine.leads import LEADS
-from stream.blocks import Block
+from stream.items import Block
 
 
 class Passband:

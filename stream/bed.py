@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from engine.errors import UsageError
 from engine.leads import LEADS, Origin
 from engine.quality import LeadSignal
-from stream.blocks import Block, Chunk, Tail
 from stream.framer import FRAME, due, newest
+from stream.items import Block, Chunk, Tail
 from stream.resampler import Resampler
 from stream.ring import Ring
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.leads import LEADS, RATE
-from stream.blocks import Chunk
+from stream.items import Chunk
 
 HALF_WIDTH = 12
 """Periods of the lower of the two rates that the filter sees to either side."""

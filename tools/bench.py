@@ -23,7 +23,7 @@ import psutil
 from engine.leads import INDEX, LEADS, RATE
 from engine.model import load
 from stream.framer import FRAME
-from stream.record import open_record
+from stream.sources.record import open_record
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "performance.json"

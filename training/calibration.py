@@ -5,8 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.backends.network import Network
 from engine.leads import INDEPENDENT
-from engine.network import Network
 from training.augment import lead_sets
 from training.loss import COVERAGE, SMALLEST_MV
 from training.pack import COUNTS_PER_MV, Pack

@@ -16,8 +16,8 @@ from engine.leads import CHEST, INDEPENDENT, INDEPENDENT_ROWS, INDEX, LEADS, LIM
 from engine.model import load, load_manifest
 from engine.reconstruction import Engine
 from stream.bed import OFFLINE_HOP, Bed, offline_bed
-from stream.blocks import Block, Chunk
-from stream.record import open_record
+from stream.items import Block, Chunk
+from stream.sources.record import open_record
 from training.catalog import TEST_FOLD, ptbxl
 from training.pack import raise_to_500, read
 from training.protocol import BANDS, DIAGNOSTIC, MONITOR, Band, Figures, compare

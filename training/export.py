@@ -12,10 +12,10 @@ import onnx
 import torch
 from safetensors.torch import save_file
 
+from engine.backends.network import Network, Shape
 from engine.errors import UsageError
 from engine.leads import INDEPENDENT, RATE
 from engine.model import FORMAT, Manifest, ModelFile, sha256
-from engine.network import Network, Shape
 from training.fit import Result
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from engine.backends.network import Network, Shape
 from engine.errors import UsageError
 from engine.leads import CHEST, INDEPENDENT, parse
-from engine.network import Network, Shape
 from training import linear
 from training.augment import augment
 from training.calibration import interval_scale

@@ -18,7 +18,7 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 from engine import physics
 from engine.errors import SourceError
 from engine.leads import INDEPENDENT_ROWS, RATE
-from stream.record import open_record
+from stream.sources.record import open_record
 from training.catalog import Entry
 
 PIECE = 10 * RATE

@@ -7,8 +7,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from engine.backends import Array, Sizes
+from engine.backends.network import Network, Shape
 from engine.errors import ModelError
-from engine.network import Network, Shape
 
 
 class TorchBackend:

@@ -12,7 +12,7 @@ import pytest
 from ecgstream.cli import app
 from engine.leads import LEADS
 from engine.model import MODELS
-from stream.record import open_record
+from stream.sources.record import open_record
 from tests.ecgstream.command import BUNDLED, ecgstream, write_record
 
 Faulty = Callable[[Path], list[object]]

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgstream.comparison import Comparison
 from ecgstream.conversion import convert
 from engine.errors import SinkError
 from engine.leads import LEADS, Origin
 from engine.model import load
 from stream.bed import Bed, offline_bed
-from stream.blocks import Block
-from stream.record import Record, open_record
-from stream.replay import Replay
+from stream.items import Block
+from stream.sinks.comparison import Comparison
+from stream.sources.record import Record, open_record
+from stream.sources.replay import Replay
 from tests.ecgstream.command import BUNDLED, COMMAND, ecgstream
 from tools.bench import convert as measure_conversion
 from tools.bench import long_record

@@ -13,7 +13,7 @@ import pytest
 from ecgstream.fetch import SOURCE_VARIABLE, Progress, fetch_ptbxl, parse_records
 from engine.errors import SourceError, UsageError
 from engine.leads import LEADS
-from stream.record import open_record
+from stream.sources.record import open_record
 
 NUMBERS = (9, 38, 63, 65, 116)
 

@@ -14,7 +14,7 @@ import wfdb
 from PyQt6.QtGui import QImage
 
 from engine.leads import INDEX, LEADS
-from stream.record import open_record
+from stream.sources.record import open_record
 from tests.ecgstream.command import BUNDLED, COMMAND, ecgstream, write_record
 
 KEYS = {

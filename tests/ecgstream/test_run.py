@@ -12,10 +12,10 @@ from engine.errors import SinkError, SourceError
 from engine.model import load
 from engine.reconstruction import Engine
 from stream.bed import Bed
-from stream.blocks import Block, Chunk
-from stream.record import Record, open_record
-from stream.replay import Replay
-from stream.sinks import Mailbox
+from stream.items import Block, Chunk
+from stream.sinks.mailbox import Mailbox
+from stream.sources.record import Record, open_record
+from stream.sources.replay import Replay
 from tests.ecgstream.command import BUNDLED
 from tests.ecgstream.test_convert import MEASURED, Kept
 

@@ -11,7 +11,7 @@ from scipy.signal import butter, resample_poly, sosfilt
 
 from engine.beats import HeartRate
 from engine.leads import INDEX, RATE
-from stream.record import open_record
+from stream.sources.record import open_record
 
 WITHIN = RATE // 10
 BEATS = set("NLRejAaJSVEFQ/f")

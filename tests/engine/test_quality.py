@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.leads import INDEX, LEADS, RATE
 from engine.quality import AWAY, STILL_MV, WINDOW, LeadSignal
-from stream.record import open_record
+from stream.sources.record import open_record
 
 
 def three_leads(seconds: float, seed: int = 0) -> np.ndarray:

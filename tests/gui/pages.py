@@ -14,7 +14,7 @@ from engine.leads import LEADS, Origin
 from gui.page import GAINS, LAYOUTS, SPEEDS, PageInfo, View, expected_origins
 from gui.paper import Geometry, Scale, arrange, print_paper
 from gui.theme import DARK, LIGHT, Theme
-from stream.blocks import Block, Tail
+from stream.items import Block, Tail
 
 LEADS_IN = ("I", "II", "V4")
 ORIGINS = expected_origins(LEADS_IN)

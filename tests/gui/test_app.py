@@ -17,8 +17,8 @@ from engine.errors import SinkError, UsageError
 from gui.app import require_screen, show
 from gui.monitor import Monitor
 from gui.theme import LIGHT
-from stream.blocks import Block, Status
-from stream.sinks import Mailbox
+from stream.items import Block, Status
+from stream.sinks.mailbox import Mailbox
 from tests.gui.pages import cut, info, inked, pixels, twelve
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.leads import LEADS, Origin
 from gui.history import CAPACITY, History, Stretch
-from stream.blocks import Block, Tail
+from stream.items import Block, Tail
 from tests.gui.pages import ORIGINS, level
 
 

@@ -15,9 +15,9 @@ from engine.leads import INDEX, LEADS, Origin
 from gui.monitor import SMALLEST, Monitor
 from gui.page import LAYOUTS, expected_origins
 from gui.theme import DARK, LIGHT
-from stream.blocks import Block, Status
-from stream.record import open_record
-from stream.sinks import Mailbox
+from stream.items import Block, Status
+from stream.sinks.mailbox import Mailbox
+from stream.sources.record import open_record
 from tests.gui.pages import LEADS_IN, cut, info, inked, level, pixels, rgb, tail_after, twelve
 
 

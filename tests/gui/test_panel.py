@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from engine.leads import DISCLAIMER
 from gui.panel import STATES, Foot, Help, Line, Panel
 from gui.theme import DARK, LIGHT, Theme
-from stream.blocks import Status
+from stream.items import Status
 from tests.gui.pages import info, inked, pixels
 
 

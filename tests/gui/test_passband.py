@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.filters import BANDS, CausalFilter
 from gui.passband import Passband
-from stream.blocks import Block
+from stream.items import Block
 from tests.gui.pages import cut, twelve
 
 sizes = st.lists(st.integers(0, 120), max_size=8)

@@ -15,7 +15,7 @@ from gui.page import GAINS, LAYOUTS, SPEEDS, View
 from gui.paper import ERASE_MM, Cell, Geometry, Lane, Scale, arrange
 from gui.sweep import Sweep, runs, thin
 from gui.theme import Theme
-from stream.blocks import Block, Tail
+from stream.items import Block, Tail
 from tests.gui.pages import (
     ORIGINS,
     PX_PER_MM,

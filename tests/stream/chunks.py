@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.blocks import Block, Chunk
+from stream.items import Block, Chunk
 
 Samples = NDArray[np.float32]
 

@@ -11,8 +11,8 @@ from engine.errors import UsageError
 from engine.leads import Origin
 from engine.model import load
 from stream.bed import Bed, Estimator
-from stream.blocks import Block, Chunk
 from stream.framer import FRAME, due, newest
+from stream.items import Block, Chunk
 from tests.stream.chunks import Samples, cut, joined
 
 

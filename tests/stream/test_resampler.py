@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.blocks import Chunk
+from stream.items import Chunk
 from stream.resampler import HALF_WIDTH, Resampler
 from tests.stream.chunks import Samples, cut, joined
 

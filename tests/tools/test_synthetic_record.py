@@ -10,7 +10,7 @@ import pytest
 from engine.beats import HeartRate
 from engine.leads import INDEX, LEADS, RATE
 from engine.quality import LeadSignal
-from stream.record import Record, open_record
+from stream.sources.record import Record, open_record
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "ecgstream" / "records" / "synthetic"

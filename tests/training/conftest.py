@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.network import Shape
+from engine.backends.network import Shape
 from tests.training.recordings import write_ptbxl
 from training.export import export
 from training.fit import Settings, fit

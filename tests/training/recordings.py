@@ -10,7 +10,7 @@ from scipy.signal import resample_poly
 
 from ecgstream.cli import BUNDLED
 from engine.leads import LEADS
-from stream.record import open_record
+from stream.sources.record import open_record
 from tests.stream.records import write_record
 
 PIECE = 5000

@@ -8,9 +8,9 @@ import torch
 from scipy.signal import butter, sosfiltfilt
 from torch import Tensor
 
+from engine.backends.network import Network, Shape
 from engine.leads import INDEPENDENT, RATE, Origin
 from engine.model import load
-from engine.network import Network, Shape
 from training.augment import lead_sets
 from training.calibration import FEWEST, interval_scale
 from training.catalog import TEST_FOLD, ptbxl

@@ -17,7 +17,7 @@ from engine.leads import INDEX, LEADS, Origin
 from engine.model import load
 from engine.physics import LIMB_MATRIX
 from engine.reconstruction import Engine
-from stream.blocks import Block
+from stream.items import Block
 from tests.stream.records import write_record
 from tests.training.recordings import piece, write_ptbxl
 from training import evaluate as judging

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from engine.backends.network import Network
 from engine.errors import UsageError
 from engine.leads import INDEPENDENT
 from engine.model import MODELS, load, load_manifest
-from engine.network import Network
 from tests.training.conftest import TINY
 from training import export as exporting
 from training.export import export

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from engine.backends.network import Network, Shape
 from engine.errors import UsageError
-from engine.network import Network, Shape
 from tests.training.conftest import SIX_STEPS, TINY
 from training import fit as fitting
 from training.fit import SCORED_SETS, Result, Settings, _draw, _schedule, fit

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.backends.network import Network, Shape
 from engine.leads import INDEPENDENT
-from engine.network import Network, Shape
 from training.linear import covariance, table
 
 LEADS = len(INDEPENDENT)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.network import LEADS_IN, Network, Shape
+from engine.backends.network import LEADS_IN, Network, Shape
 from engine.physics import LIMB_MATRIX, MATRIX
 
 seeds = st.integers(0, 2**31)

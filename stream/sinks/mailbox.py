@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from stream.blocks import Block, Status
+from stream.items import Block, Status
 
 
 class Sink(Protocol):

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from engine.errors import SinkError, UsageError
 from engine.leads import DISCLAIMER, Origin
-from stream.blocks import Block
-from stream.record import open_record
-from stream.recorder import FINEST_GAIN, Recorder
+from stream.items import Block
+from stream.sinks.recorder import FINEST_GAIN, Recorder
+from stream.sources.record import open_record
 from tests.stream.chunks import Samples, cut
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LABELS = ["I", "II", "dIII", "daVR", "daVL", "daVF", "dV1", "dV2", "dV3", "V4", "dV5", "dV6"]
 
 
@@ -126,7 +126,7 @@ def test_a_killed_recording_opens(tmp_path: Path, gap: bool) -> None:
     script = f"""
 import os, numpy as np
 from pathlib import Path
-from tests.stream.test_recorder import Recorder, blocks, leads
+from tests.stream.sinks.test_recorder import Recorder, blocks, leads
 recorder = Recorder(Path({str(tmp_path)!r}), "r", leads_in=("I", "II", "V4"))
 samples = leads(2600)
 if {gap}:

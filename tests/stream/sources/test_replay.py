@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from engine.leads import INDEX, LEADS
-from stream.record import Record, open_record
-from stream.replay import Arrival, Replay
+from stream.sources.record import Record, open_record
+from stream.sources.replay import Arrival, Replay
 from tests.stream.chunks import joined
 from tests.stream.records import write_record
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SinkError, UsageError
 from engine.leads import DISCLAIMER, LEADS, RATE, Origin, label
-from stream.blocks import Block
+from stream.items import Block
 
 GAIN = 1000.0
 """Counts/mV at least."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from engine import physics
 from engine.filters import CausalFilter
 from engine.leads import INDEX, LEADS, Origin
-from stream.blocks import Block
+from stream.items import Block
 
 BAND = "monitor"
 """Of the comparison; without it r would tell of baseline wander."""

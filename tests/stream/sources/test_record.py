@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.errors import SourceError
 from engine.leads import INDEPENDENT, INDEX, LEADS
-from stream.record import Record, open_record, select
+from stream.sources.record import Record, open_record, select
 from tests.stream.records import write_record
 
 THREE = ("I", "II", "V4")

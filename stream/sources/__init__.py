@@ -1,0 +1,1 @@
+"""Where samples come from: records, and what replays them."""
