@@ -1,5 +1,5 @@
 """``python -m ecgstream``."""
 
-from ecgstream.cli import main
+from ecgstream.commands.main import main
 
 main()

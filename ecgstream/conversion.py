@@ -1,15 +1,16 @@
 """A whole record at once: the same bed and the same sinks as live, fed in long pieces and waiting for nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from stream.bed import Bed
-from stream.items import Block
-from stream.sinks.mailbox import Sink
+from stream.bed import Bed, Estimator, passed
+from stream.items import Item
+from stream.sinks import Sink
 from stream.sources.record import Record
-from stream.sources.replay import PIECE_S, Replay
+from stream.sources.replay import PIECE_S, chunks
 
 
 def convert(
+    engine: Estimator,
     record: Record,
     leads: tuple[str, ...],
     bed: Bed,
@@ -20,6 +21,8 @@ def convert(
 
     Parameters
     ----------
+    engine : Estimator
+        Estimates the bed's frames.
     record : Record
         What is read.
     leads : tuple of str
@@ -27,7 +30,7 @@ def convert(
     bed : Bed
         At the record's rate.
     sinks : sequence of Sink
-        Get each block, in order, and are closed at the end, whatever ends it.
+        Get each item, in order, and are closed at the end, whatever ends it.
     progress : callable
         Told the share that is done; where it returns False, the conversion ends there.
 
@@ -37,17 +40,17 @@ def convert(
         If the record cannot be read to its end or a sink cannot take it.
     """
     try:
-        for chunk in Replay(record, leads, speed=None, chunk_ms=1000 * PIECE_S).chunks():
-            _push(bed.push(chunk), sinks)
-            if not progress((chunk.index + chunk.samples.shape[1]) / record.n_samples):
+        for chunk in chunks(record, leads, 1000 * PIECE_S):
+            _give(passed(engine, bed, [chunk], finish=False), sinks)
+            if not progress(chunk.end / record.n_samples):
                 return
-        _push(bed.finish(), sinks)
+        _give(passed(engine, bed, []), sinks)
     finally:
         for sink in sinks:
             sink.close()
 
 
-def _push(blocks: list[Block], sinks: Sequence[Sink]) -> None:
-    for block in blocks:
+def _give(items: Iterable[Item], sinks: Sequence[Sink]) -> None:
+    for item in items:
         for sink in sinks:
-            sink.push(block)
+            sink.push(item)

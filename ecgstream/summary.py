@@ -1,5 +1,6 @@
 """What a run comes to: one object for programs, a few lines for people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ class Summary(msgspec.Struct, frozen=True):
         The header that was written.
     clipped : int
         Samples that did not fit into it.
+    failures : tuple of str
+        What went wrong with the sinks, a line each; the run went on without them.
     """
 
     record: str
@@ -86,6 +89,7 @@ class Summary(msgspec.Struct, frozen=True):
     limb_residual_uv: dict[str, float]
     recorded: str | None
     clipped: int
+    failures: tuple[str, ...]
 
 
 def summarise(
@@ -94,9 +98,11 @@ def summarise(
     engine: Engine,
     bed: Bed,
     comparison: Comparison,
+    *,
     latency: Latency | None = None,
     dropped: int = 0,
     recorder: Recorder | None = None,
+    failures: Sequence[str] = (),
 ) -> Summary:
     """Sum up a run that has ended."""
     return Summary(
@@ -120,6 +126,7 @@ def summarise(
         limb_residual_uv=comparison.limb_residual_uv(),
         recorded=str(recorder.path) if recorder else None,
         clipped=recorder.clipped if recorder else 0,
+        failures=tuple(failures),
     )
 
 
@@ -149,6 +156,7 @@ def show(summary: Summary, console: Console) -> None:
         lines.append(f"recorded to {escape(summary.recorded)}")
     if summary.clipped:
         lines.append(f"[yellow]{summary.clipped} samples lay beyond the recording's range and were clipped[/]")
+    lines += [f"[red]{escape(failure)}[/]" for failure in summary.failures]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
     console.print(_table(summary))

@@ -11,6 +11,8 @@ from engine.leads import INDEPENDENT, RATE
 from engine.reconstruction import Engine
 
 MODELS = Path(__file__).parent / "models"
+DEFAULT = "ecgstream-1"
+"""The model that ships: named, not found, so that another beside it never takes its place."""
 FORMAT = 1
 
 
@@ -84,7 +86,7 @@ def load_manifest(path: Path | None = None) -> tuple[Manifest, Path]:
     ModelError
         If there is none, it cannot be understood, or a file is missing or not what the manifest says.
     """
-    path = _manifest_path(path or MODELS)
+    path = MODELS / f"{DEFAULT}.json" if path is None else _manifest_path(path)
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
@@ -100,7 +102,7 @@ def load_manifest(path: Path | None = None) -> tuple[Manifest, Path]:
     return manifest, path
 
 
-def load(path: Path | None = None, backend: str = "onnx") -> Engine:
+def load(path: Path | None = None, backend: str = "onnx", *, threads: int = 1) -> Engine:
     """An engine with a model.
 
     Parameters
@@ -109,21 +111,26 @@ def load(path: Path | None = None, backend: str = "onnx") -> Engine:
         As for `load_manifest`.
     backend : str
         One of `engine.backends.BACKENDS`.
+    threads : int
+        Cores that one frame may use: more make it faster by less than they take from other beds. The torch backend
+        leaves it to torch's own setting, which is the whole process's.
 
     Raises
     ------
     ModelError
         As for `load_manifest`, and if the backend cannot run the model.
     UsageError
-        If the backend is unknown.
+        If the backend is unknown, or there are less than one thread.
     """
+    if threads < 1:
+        raise UsageError(f"--threads {threads}: the network needs at least one; give --threads 1 or more")
     if backend not in BACKENDS:
         raise UsageError(f"there is no backend '{backend}'; the backends are {', '.join(BACKENDS)}")
     manifest, path = load_manifest(path)
     kind, make = BACKENDS[backend]
     if kind not in manifest.files:
         raise ModelError(f"{path} names no {kind} file, which the {backend} backend needs; export the model anew")
-    runs: Backend = make(path.parent / manifest.files[kind].name, manifest.shape)
+    runs: Backend = make(path.parent / manifest.files[kind].name, manifest.shape, threads)
     return Engine(
         runs,
         name=manifest.name,

@@ -1,10 +1,13 @@
 """Leads that carry no signal: a lead that stands still or stays away is off, and must not feed the network."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-from engine.leads import LEADS, RATE
+from engine.leads import INDEX, LEADS, RATE
 
 # Nothing of a heart is this still for a second, not even between slow beats: of 14,200 real leads (PTB-XL at 500 Hz,
 # LUDB, the challenge's, and CinC 2011's acceptable records) none falls below 20 uV, but the 15 that stand still to the
@@ -12,62 +15,182 @@ from engine.leads import LEADS, RATE
 # electrode and a saturated amplifier are both of that kind, so one rule finds them.
 WINDOW = RATE
 STILL_MV = 0.010
+MOVING_MV = 2 * STILL_MV - 0.0001
+"""A lead that was still is back at this: noise at the limit does not make it come and go. It is 20 uV less what float32
+rounds away on top of an electrode offset of 300 mV."""
 
 AWAY = RATE // 2
-"""A lead that did not arrive for so long (0.5 s) is off; a shorter gap is a gap."""
+"""Columns (0.5 s of what arrives) in which a lead is looked for: off when it is in none, back when it is in half."""
+
+STANDS_STILL = "stands still"
+DOES_NOT_ARRIVE = "does not arrive"
+
+
+@dataclass(frozen=True, slots=True)
+class LeadChange:
+    """A lead went off or came back.
+
+    Attributes
+    ----------
+    index : int
+        Of the column with which that was known; the first ever is 0, and gaps that were skipped count.
+    lead : str
+        Which one.
+    off : bool
+        Off, or back.
+    why : str
+        Why it is off, for people; empty where it is back.
+    """
+
+    index: int
+    lead: str
+    off: bool
+    why: str
 
 
 class LeadSignal:
-    """Watches which leads carry a signal, sample by sample.
+    """Watches which of the wanted leads carry a signal, sample by sample.
 
-    A lead is still where its last second of known samples spans less than 10 uV peak to peak. It is back with the first
-    sample that moves.
+    A lead is still from where its last second of known samples spans less than 10 uV peak to peak until that spans
+    20 uV again. It is away from where half a second of columns held some wanted lead but never this one, until it is in
+    half of such columns again. Either way it is off; what is still is masked, what is away masks itself.
+
+    Parameters
+    ----------
+    leads : iterable of str
+        The wanted leads, of `engine.leads.LEADS`. No other is looked at.
     """
 
-    def __init__(self) -> None:
-        self._recent = [np.empty(0, np.float32) for _ in LEADS]
-        self._still = np.zeros(len(LEADS), bool)
-        self._measured = np.zeros(len(LEADS), bool)
-        self._away = np.zeros(len(LEADS), int)
+    def __init__(self, leads: Iterable[str]) -> None:
+        self._rows = sorted({INDEX[lead] for lead in leads})
+        # What was before the stream moved without end, and arrived: nothing is off before a window is full.
+        self._recent = [np.resize(np.array([np.inf, -np.inf], np.float32), WINDOW - 1) for _ in self._rows]
+        self._arrived = np.ones((len(self._rows), AWAY), bool)
+        self._still = np.zeros(len(self._rows), bool)
+        self._away = np.zeros(len(self._rows), bool)
+        self._end = 0
+        self._silent = 0
 
-    def push(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next samples without what carries no signal.
+    def push(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[LeadChange]]:
+        """The next samples without what carries no signal, and the leads that went off or came back.
 
         Parameters
         ----------
         x : ndarray, (12, n) float32, mV
-            In the order of `engine.leads.LEADS`; NaN where nothing was measured.
+            In the order of `engine.leads.LEADS`; not finite where nothing was measured.
 
         Returns
         -------
-        ndarray, (12, n) float32, mV
-            A copy, NaN also where a lead is still, from the sample at which that was recognised.
+        kept : ndarray, (12, n) float32, mV
+            A copy; NaN where nothing was measured, and where a wanted lead is still, from the sample at which that was
+            recognised.
+        changes : list of LeadChange
+            In order of index, then of `engine.leads.LEADS`.
         """
-        known = np.isfinite(x)
-        kept = np.where(known, x, np.float32(np.nan))
-        for row, samples in enumerate(x):
-            columns = np.flatnonzero(known[row])
-            if not len(columns):
-                self._away[row] += len(samples)
-                continue
-            still = self._stillness(row, samples[columns])
-            kept[row, columns[still]] = np.nan
-            self._still[row] = still[-1]
-            self._away[row] = len(samples) - 1 - columns[-1]
-            self._measured[row] = True
-        return kept
+        finite = np.isfinite(x)
+        kept = np.where(finite, x, np.float32(np.nan))
+        if not x.shape[1]:
+            return kept, []
+        known = finite[self._rows]
+        before = self._still | self._away
+        still, away = self._stillness(x, known), self._absence(known)
+        kept[self._rows] = np.where(still, np.float32(np.nan), kept[self._rows])
+        self._count_silence(known & ~still)
+        changes = self._changes(before, still, still | away)
+        self._end += x.shape[1]
+        return kept, changes
+
+    def skip(self, length: int) -> None:
+        """A gap: so many columns in which nothing arrived. No lead changes for it."""
+        self._end += length
+        self._silent = 0
 
     @property
     def leads_off(self) -> tuple[str, ...]:
-        """The leads that were measured once and carry no signal now."""
-        off = self._measured & (self._still | (self._away >= AWAY))
-        return tuple(LEADS[row] for row in np.flatnonzero(off))
+        """The wanted leads that carry no signal now, in the order of `engine.leads.LEADS`."""
+        off = self._still | self._away
+        return tuple(LEADS[row] for row, is_off in zip(self._rows, off, strict=True) if is_off)
 
-    def _stillness(self, row: int, samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether the window that ends at each of these known samples is full and still."""
-        recent = np.concatenate([self._recent[row], samples])
-        self._recent[row] = recent[-(WINDOW - 1) :]
-        origin = (WINDOW - 1) // 2  # the window ends at its sample
-        span = maximum_filter1d(recent, WINDOW, origin=origin) - minimum_filter1d(recent, WINDOW, origin=origin)
-        full = np.arange(len(recent)) >= WINDOW - 1
-        return np.asarray((full & (span < STILL_MV))[-len(samples) :])
+    @property
+    def silent(self) -> int:
+        """How many columns came since the last gap, or since the last column in which a wanted lead was kept."""
+        return self._silent
+
+    def _stillness(self, x: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which leads are still with each column, (wanted leads, n)."""
+        stops, moves = np.zeros(known.shape, bool), np.zeros(known.shape, bool)
+        for place, row in enumerate(self._rows):
+            columns = _columns(known[place : place + 1])
+            recent = np.concatenate([self._recent[place], x[row, columns]])
+            self._recent[place] = recent[len(recent) - (WINDOW - 1) :]
+            if _moves_throughout(recent):
+                moves[place, columns] = True
+                continue
+            span = _span(recent)
+            stops[place, columns], moves[place, columns] = span < STILL_MV, span >= MOVING_MV
+        still = _held(self._still, stops, moves)
+        self._still = still[:, -1]
+        return still
+
+    def _absence(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which leads are away with each column, (wanted leads, n); columns in which nothing arrived tell nothing."""
+        leaves, returns = np.zeros(known.shape, bool), np.zeros(known.shape, bool)
+        columns = _columns(known)
+        arrived = np.concatenate([self._arrived, known[:, columns]], axis=1)
+        self._arrived = arrived[:, -AWAY:]
+        sums = arrived.cumsum(axis=1, dtype=np.int32)
+        count = sums[:, AWAY:] - sums[:, :-AWAY]
+        leaves[:, columns], returns[:, columns] = count == 0, 2 * count >= AWAY
+        away = _held(self._away, leaves, returns)
+        self._away = away[:, -1]
+        return away
+
+    def _count_silence(self, kept: NDArray[np.bool_]) -> None:
+        heard = np.flatnonzero(kept.any(axis=0))
+        n = kept.shape[1]
+        self._silent = n - 1 - int(heard[-1]) if len(heard) else self._silent + n
+
+    def _changes(self, before: NDArray[np.bool_], still: NDArray[np.bool_], off: NDArray[np.bool_]) -> list[LeadChange]:
+        """Where leads went off or came back: columns by time, so that they are in order of index."""
+        changed = off != np.concatenate([before[:, None], off[:, :-1]], axis=1)
+        return [
+            LeadChange(self._end + column, LEADS[self._rows[place]], is_off, _why(is_off, bool(still[place, column])))
+            for column, place in np.argwhere(changed.T).tolist()
+            for is_off in [bool(off[place, column])]
+        ]
+
+
+def _columns(known: NDArray[np.bool_]) -> slice | NDArray[np.intp]:
+    """An index of the columns in which any of these rows is known: a slice where all are, for it copies nothing."""
+    where = np.logical_or.reduce(known, axis=0)
+    return slice(None) if where.all() else np.flatnonzero(where)
+
+
+def _moves_throughout(recent: NDArray[np.float32]) -> bool:
+    """Whether all windows of these samples move, told by half windows: each window holds a whole one."""
+    half = WINDOW // 2
+    halves = recent[: len(recent) // half * half].reshape(-1, half)
+    return bool((np.ptp(halves, axis=1) >= MOVING_MV).all())
+
+
+def _span(recent: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Peak to peak of each whole window of these samples."""
+    origin = (WINDOW - 1) // 2  # the window ends at its sample
+    highest, lowest = maximum_filter1d(recent, WINDOW, origin=origin), minimum_filter1d(recent, WINDOW, origin=origin)
+    return np.asarray(highest[WINDOW - 1 :] - lowest[WINDOW - 1 :])
+
+
+def _held(before: NDArray[np.bool_], begins: NDArray[np.bool_], ends: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rows of what begins at some columns, ends at others and else stays as it was, (rows, n)."""
+    if not before.any() and not begins.any():
+        return begins  # by far the most common, and nothing to look for
+    n = begins.shape[1]
+    # The last column that decided, one to the right: column 0 is what was before.
+    decided = np.maximum.accumulate(np.where(begins | ends, np.arange(1, n + 1), 0), axis=1)
+    return np.take_along_axis(np.concatenate([before[:, None], begins], axis=1), decided, axis=1)
+
+
+def _why(is_off: bool, is_still: bool) -> str:
+    if not is_off:
+        return ""
+    return STANDS_STILL if is_still else DOES_NOT_ARRIVE

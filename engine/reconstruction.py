@@ -1,44 +1,24 @@
-"""Twelve leads of a frame: what was measured passes, what follows is computed, the rest is the network's."""
+"""The engine: estimates of frames, a batch from any beds at a time."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine import physics
 from engine.backends import Backend
-from engine.leads import INDEPENDENT_ROWS, RATE, Origin
+from engine.frame import Estimate, Frame
+from engine.leads import RATE
 
-
-@dataclass(frozen=True, slots=True)
-class Reconstruction:
-    """Twelve leads of some consecutive samples.
-
-    Attributes
-    ----------
-    leads : ndarray, (12, n) float32, mV
-        NaN where nothing was known.
-    interval : ndarray, (12, n) float32, mV
-        Half-width of the 90 % interval of estimated leads, 0 of others.
-    origin : ndarray, (12, n) uint8
-        `Origin` of each sample.
-    settled : int
-        Columns from the first that no later sample can change.
-    """
-
-    leads: NDArray[np.float32]
-    interval: NDArray[np.float32]
-    origin: NDArray[np.uint8]
-    settled: int
+LARGEST_BATCH = 16
+"""Frames given to the backend at once: bounds the memory."""
 
 
 class Engine:
-    """A model and the physics around it.
+    """A model that runs.
 
     Parameters
     ----------
     backend : Backend
-        Runs the network.
+        Runs the network with its physics layer.
     name : str
         The model's.
     stride, look_ahead, left_context : int
@@ -55,32 +35,27 @@ class Engine:
         self.left_context = left_context
         self._backend = backend
 
-    def estimate(self, samples: NDArray[np.float32], keep: int) -> Reconstruction:
-        """Twelve leads of the last columns of a frame.
-
-        Only as much of the frame as these columns can see is computed.
+    def estimate(self, frames: Sequence[Frame]) -> list[Estimate]:
+        """Estimates of frames, in their order; those of one length go through the network together.
 
         Parameters
         ----------
-        samples : ndarray, (12, n) float32, mV
-            Measured leads, NaN where nothing was measured. n is a multiple of the stride, and so is the sample index
-            of the first column.
-        keep : int
-            Columns wanted, counted from the last.
+        frames : sequence of Frame
+            Of any beds; the length of each is a multiple of the stride.
         """
-        length = samples.shape[1]
-        if length % self.stride or not 0 < keep <= length:
-            raise ValueError(f"a frame of {length} samples, {keep} of them wanted, does not fit stride {self.stride}")
-        seen = -(-(keep + self.left_context) // self.stride) * self.stride
-        known, mask, origin = physics.solve(samples[:, max(0, length - seen) :])
-        x = np.nan_to_num(known[list(INDEPENDENT_ROWS)])
-        leads, interval = self._backend.run(x[None], mask[None].astype(np.float32))
-        known, origin = known[:, -keep:], origin[:, -keep:]
-        derived = origin == Origin.ESTIMATED
-        nothing = origin == Origin.NONE
-        return Reconstruction(
-            leads=np.where(derived, leads[0, :, -keep:], np.where(nothing, np.float32(np.nan), known)),
-            interval=np.where(derived, interval[0, :, -keep:], np.float32(0)),
-            origin=np.ascontiguousarray(origin),
-            settled=max(0, keep - self.look_ahead),
-        )
+        estimates: dict[int, Estimate] = {}
+        by_length: dict[int, list[int]] = {}
+        for place, frame in enumerate(frames):
+            length = frame.leads.shape[1]
+            if not length or length % self.stride:
+                raise ValueError(f"a frame of {length} samples does not fit stride {self.stride}")
+            by_length.setdefault(length, []).append(place)
+        for places in by_length.values():
+            for first in range(0, len(places), LARGEST_BATCH):
+                some = places[first : first + LARGEST_BATCH]
+                x = np.stack([frames[place].leads for place in some])
+                mask = np.stack([frames[place].mask for place in some])
+                leads, interval = self._backend.run(x, mask)
+                for row, place in enumerate(some):
+                    estimates[place] = Estimate(leads[row], interval[row])
+        return [estimates[place] for place in range(len(frames))]

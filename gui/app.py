@@ -16,6 +16,8 @@ from engine.errors import UsageError
 from gui.monitor import Monitor
 from gui.page import PageInfo
 from stream.sinks.mailbox import Mailbox
+from stream.status import FAILED
+from stream.supervisor import State
 
 POLL_MS = 33
 """About thirty times a second; each time the interpreter also gets to run its signal handlers."""
@@ -32,7 +34,7 @@ def show(page: PageInfo, mailbox: Mailbox, stop: threading.Event, snapshot: Path
     page : PageInfo
         The run.
     mailbox : Mailbox
-        Where its blocks and its status come from.
+        Where its blocks, its gaps and its status come from.
     stop : Event
         Ends the run.
     snapshot : Path or None
@@ -56,7 +58,7 @@ def show(page: PageInfo, mailbox: Mailbox, stop: threading.Event, snapshot: Path
 
     def tick() -> None:
         status = monitor.poll()
-        is_over = closes_itself and status.state in ("ended", "failed")
+        is_over = closes_itself and status.state in (State.ENDED, FAILED)
         if is_over and snapshot is not None:
             monitor.save_picture(snapshot)
         if is_over or stop.is_set():

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.leads import LEADS, RATE, Origin
-from stream.items import Block, Tail
+from stream.items import Block, Gap, Tail
 
 CAPACITY = 60 * RATE
 
@@ -60,21 +60,16 @@ class History:
         self._truth = np.full_like(self._leads, np.nan)
         self._origin = np.zeros(self._leads.shape, np.uint8)
 
-    def append(self, block: Block) -> None:
-        """Take the next block; what is missing before it stays empty."""
+    def append(self, item: Block | Gap) -> None:
+        """Take the next block or gap; a gap, and what is missing before either, stays empty."""
         if not self._started:
-            self.head = self.front = block.start
+            self.head = self.front = item.start
             self._started = True
-        self._clear(self.head, max(block.start, self.front))
-        self._write(block.start, block, block.truth)
-        self.head = block.end
-        self.front = max(self.front, self.head)
-        if block.tail is not None:
-            self._write(self.head, block.tail, None)
-            self.front = max(self.front, self.head + block.tail.leads.shape[1])
-        newest = block.origin[:, -1] if block.origin.shape[1] else np.zeros(len(LEADS), np.uint8)
-        self.origins = tuple(Origin(new) or old for new, old in zip(newest.tolist(), self.origins, strict=True))
-        self.has_truth = self.has_truth or block.truth is not None
+        if isinstance(item, Gap):
+            self._skip_to(item.end)
+        else:
+            self._skip_to(item.start)
+            self._take(item)
 
     def between(self, first: int, last: int) -> Stretch:
         """The samples from index `first` up to `last`, empty outside of what is held."""
@@ -88,7 +83,25 @@ class History:
             origin=np.where(held, self._origin[:, at], np.uint8(0)),
         )
 
+    def _skip_to(self, index: int) -> None:
+        """Move the head on over nothing; a tail that stood after it gives way."""
+        self._clear(self.head, max(index, self.front))
+        self.head = index
+        self.front = max(self.front, index)
+
+    def _take(self, block: Block) -> None:
+        self._write(block.start, block, block.truth)
+        self.head = block.end
+        self.front = max(self.front, self.head)
+        if block.tail is not None:
+            self._write(self.head, block.tail, None)
+            self.front = max(self.front, self.head + block.tail.leads.shape[1])
+        newest = block.origin[:, -1] if block.origin.shape[1] else np.zeros(len(LEADS), np.uint8)
+        self.origins = tuple(Origin(new) or old for new, old in zip(newest.tolist(), self.origins, strict=True))
+        self.has_truth = self.has_truth or block.truth is not None
+
     def _clear(self, first: int, last: int) -> None:
+        """Empty these indices: at most the whole ring, however many they are."""
         at = np.arange(max(first, last - CAPACITY), last) % CAPACITY
         self._leads[:, at] = np.nan
         self._truth[:, at] = np.nan

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent, QColor, QImage, QKeySequence, QPalette, QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from engine.errors import SinkError
 from gui.history import History
 from gui.page import LAYOUTS, PageInfo, View, expected_origins
-from gui.panel import Foot, Help, Panel
+from gui.panel import Failure, Foot, Help, Panel
 from gui.passband import Passband
 from gui.sheet import Sheet
 from gui.theme import DARK, LIGHT, Theme
-from stream.items import Status
 from stream.sinks.mailbox import Mailbox
+from stream.status import Status
 
 SMALLEST = (1000, 640)
 USUAL = (1500, 860)
@@ -40,7 +40,7 @@ class Monitor(QMainWindow):
     page : PageInfo
         The run.
     mailbox : Mailbox
-        Where its blocks and its status come from; call `poll` often.
+        Where its blocks, its gaps and its status come from; call `poll` often.
     """
 
     closed = pyqtSignal()
@@ -53,10 +53,7 @@ class Monitor(QMainWindow):
         self.sheet = Sheet(page, self._history, View(layout=LAYOUTS[0], truth=page.show_truth))
         self.panel = Panel()
         self.foot = Foot(page)
-        self.failure = QLabel()
-        self.failure.setObjectName("failure")
-        self.failure.setWordWrap(True)
-        self.failure.hide()
+        self.failure = Failure()
         self._compose()
         commands = self._commands()
         self.help = Help(self, [(" ".join(command.keys[:2]), command.words) for command in commands])
@@ -68,16 +65,14 @@ class Monitor(QMainWindow):
 
     def poll(self) -> Status:
         """Take what arrived, paint it, and return the state of the stream."""
-        status = self._mailbox.status  # before the blocks: what ended has none to come
-        for block in self._mailbox.drain():
-            self._history.append(self._passband.apply(block))
+        status = self._mailbox.status  # before the items: what ended has none to come
+        for item in self._mailbox.drain():
+            self._history.append(self._passband.apply(item))
         self.sheet.mark(status.leads_off)
         self.sheet.advance()
         self.panel.show_status(status, self.sheet.frozen)
         self.foot.show_status(status)
-        if status.state == "failed" and self.failure.isHidden():
-            self.failure.setText(status.message)
-            self.failure.show()
+        self.failure.show_status(status)
         return status
 
     def save_picture(self, path: Path) -> None:
@@ -164,10 +159,7 @@ class Monitor(QMainWindow):
         for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
             palette.setColor(role, QColor(theme.text))
         self.setPalette(palette)
-        self.failure.setStyleSheet(
-            f"background: {theme.warning}; color: {theme.paper}; padding: 9px 16px; font-size: 14px; font-weight: 600"
-        )
-        for part in (self.panel, self.foot, self.help):
+        for part in (self.failure, self.panel, self.foot, self.help):
             part.show_theme(theme)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:

@@ -341,7 +341,7 @@ def _draw_footer(
         (origin, origin.name.lower()) for origin in (Origin.MEASURED, Origin.COMPUTED) if origin in origins
     ]
     if Origin.ESTIMATED in origins:
-        entries.append((Origin.ESTIMATED, "estimated, with 90 % interval"))
+        entries.append((Origin.ESTIMATED, "estimated, with 90 % interval" if info.shows_intervals else "estimated"))
     if truth:
         entries.append((Origin.NONE, "recorded"))
     x, middle, stroke = line.right(), _crisp(line.center().y()), 22 * ratio
@@ -351,7 +351,7 @@ def _draw_footer(
         painter.setPen(QColor(theme.quiet))
         painter.drawText(QPointF(x, middle + metrics.capHeight() / 2), words)
         x -= stroke + 6 * ratio
-        if origin is Origin.ESTIMATED:
+        if origin is Origin.ESTIMATED and info.shows_intervals:
             soft = mixed(theme.estimated, theme.paper, theme.interval)
             painter.fillRect(QRectF(x, middle - 5 * ratio, stroke, 10 * ratio), soft)
         ink, width = (

@@ -1,12 +1,13 @@
-"""The passband of the screen: blocks as they come in, blocks as the page shows them."""
+"""The passband of the screen: blocks and gaps as they come in, and as the page shows them."""
 
 from dataclasses import replace
+from typing import overload
 
 import numpy as np
 
 from engine.filters import CausalFilter
 from engine.leads import LEADS
-from stream.items import Block
+from stream.items import Block, Gap
 
 
 class Passband:
@@ -23,9 +24,18 @@ class Passband:
         self._end: int | None = None
         self._reset()
 
-    def apply(self, block: Block) -> Block:
-        """The next block, filtered; the provisional tail too, without a trace of it in what follows."""
-        if block.start != self._end:
+    @overload
+    def apply(self, item: Block) -> Block: ...
+
+    @overload
+    def apply(self, item: Gap) -> Gap: ...
+
+    def apply(self, item: Block | Gap) -> Block | Gap:
+        """The next block, filtered; the provisional tail too, without a trace of it in what follows. A gap passes."""
+        return item if isinstance(item, Gap) else self._filter(item)
+
+    def _filter(self, block: Block) -> Block:
+        if block.start != self._end:  # after a gap, told or not
             self._reset()
         self._end = block.end
         truth = np.full_like(block.leads, np.nan) if block.truth is None else block.truth

@@ -31,8 +31,8 @@ class Sweep:
         Where the lanes lie.
     theme : Theme
         The inks.
-    truth : bool
-        Whether the recording's own leads stand behind the estimates.
+    truth, intervals : bool
+        Whether the recording's own leads, and the 90 % intervals, stand behind the estimates.
 
     Attributes
     ----------
@@ -40,12 +40,13 @@ class Sweep:
         The page.
     """
 
-    def __init__(self, paper: QPixmap, geometry: Geometry, theme: Theme, truth: bool) -> None:
+    def __init__(self, paper: QPixmap, geometry: Geometry, theme: Theme, truth: bool, intervals: bool) -> None:
         self.pixmap = QPixmap(paper)
         self._paper = paper
         self._geometry = geometry
         self._theme = theme
         self._truth = truth
+        self._intervals = intervals
         self._painted = 0
         self._px_per_sample = geometry.scale.px_per_sample
         self._group = max(1, int(1 / self._px_per_sample))
@@ -119,13 +120,12 @@ class Sweep:
         per_mv = self._geometry.scale.px_per_mv
         origin, y = stretch.origin[rows], baselines - per_mv * stretch.leads[rows]
         estimated = origin == Origin.ESTIMATED
-        if estimated.any():
-            self._draw_intervals(
-                painter, x, np.where(estimated, y, np.nan), per_mv * stretch.interval[rows], provisional
-            )
-            if self._truth:
-                truth = np.where(estimated, baselines - per_mv * stretch.truth[rows], np.nan)
-                self._draw_lines(painter, x, truth, self._pen(self._theme.truth, TRUTH_PEN_WIDTH, provisional))
+        if self._intervals and estimated.any():
+            half = per_mv * stretch.interval[rows]
+            self._draw_intervals(painter, x, np.where(estimated, y, np.nan), half, provisional)
+        if self._truth and estimated.any():
+            truth = np.where(estimated, baselines - per_mv * stretch.truth[rows], np.nan)
+            self._draw_lines(painter, x, truth, self._pen(self._theme.truth, TRUTH_PEN_WIDTH, provisional))
         for kind in DRAWN:
             of_kind = origin == kind
             drawn = of_kind.any(axis=1)

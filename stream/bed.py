@@ -1,44 +1,39 @@
-"""One patient's stream: chunks in, settled blocks out, the same however the chunks were cut."""
+"""One patient's stream: chunks in, frames out; estimates in, settled items out; the same however chunks were cut."""
 
-from typing import Protocol, TypeVar
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import physics
+from engine.beats import Beat, HeartRate
 from engine.errors import UsageError
-from engine.leads import LEADS, Origin
+from engine.frame import Estimate, Frame
+from engine.leads import INDEPENDENT_ROWS, INDEX, LEADS, Origin
 from engine.quality import LeadSignal
 from stream.framer import FRAME, due, newest
-from stream.items import Block, Chunk, Tail
+from stream.items import Block, Chunk, Event, Gap, Item, Kind, Tail, Why
 from stream.resampler import Resampler
 from stream.ring import Ring
-
-Number = TypeVar("Number", np.float32, np.uint8)
 
 LONGEST_LOOK_AHEAD = 50
 """100 ms."""
 OFFLINE_HOP = 10_000
 """20 s: the left context, computed anew for each frame, then costs less than half; and it bounds the memory."""
+RHYTHM = "II"
+"""The lead that beats are found in: known as soon as any two limb leads are, and never where it is estimated."""
+
+KNOWN = 2
+GAPS = (Why.MISSING, Why.NO_SIGNAL)
+"""What a column is: one of these by its place, or KNOWN."""
 
 
-class Estimate(Protocol):
-    """Twelve leads of the last columns of a frame: leads and interval in mV, origin an `Origin`, each (12, n)."""
-
-    @property
-    def leads(self) -> NDArray[np.float32]:
-        """Measured, computed and estimated; NaN where nothing was known."""
-
-    @property
-    def interval(self) -> NDArray[np.float32]:
-        """Half-width of the 90 % interval."""
-
-    @property
-    def origin(self) -> NDArray[np.uint8]:
-        """Where each sample comes from."""
-
-
-class Estimator(Protocol):
-    """What a bed needs of an engine: see `engine.reconstruction.Engine`."""
+class Reach(Protocol):
+    """How far a model sees: all that a bed needs to know of it. See `engine.reconstruction.Engine`."""
 
     @property
     def stride(self) -> int:
@@ -52,186 +47,412 @@ class Estimator(Protocol):
     def left_context(self) -> int:
         """Earlier samples that an estimate may see."""
 
-    def estimate(self, samples: NDArray[np.float32], keep: int) -> Estimate:
-        """Twelve leads of the last `keep` columns of a frame."""
+
+class Estimator(Protocol):
+    """What estimates frames: see `engine.reconstruction.Engine`."""
+
+    def estimate(self, frames: Sequence[Frame]) -> list[Estimate]:
+        """The estimates of frames of any beds, in their order."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """Indices in a row that wait for their frame's estimate."""
+
+    start: int
+    stop: int
+    block: Block | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What is known of some indices in a row.
+
+    Attributes
+    ----------
+    known, origin : ndarray, (12, n)
+        Measured and computed leads, NaN where neither; `Origin` of each sample.
+    kind : ndarray, (n,) uint8
+        What each column is: KNOWN, or why it is a gap.
+    truth : ndarray, (12, n), or None
+        The recording's own leads.
+    """
+
+    known: NDArray[np.float32]
+    origin: NDArray[np.uint8]
+    kind: NDArray[np.uint8]
+    truth: NDArray[np.float32] | None
+
+    @classmethod
+    def unknown(cls, length: int, with_truth: bool) -> "_Columns":
+        nothing = np.full((len(LEADS), length), np.nan, np.float32)
+        kind = np.full(length, GAPS.index(Why.MISSING), np.uint8)
+        return cls(nothing, np.full(nothing.shape, Origin.NONE, np.uint8), kind, nothing if with_truth else None)
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def between(self, first: int, last: int) -> "_Columns":
+        """Some of the columns."""
+        some = slice(first, last)
+        truth = None if self.truth is None else self.truth[:, some]
+        return _Columns(self.known[:, some], self.origin[:, some], self.kind[some], truth)
+
+    def followed_by(self, other: "_Columns") -> "_Columns":
+        """These columns and then those."""
+        if not len(self):
+            return other
+        truths = [each.truth for each in (self, other) if each.truth is not None]
+        return _Columns(
+            np.concatenate([self.known, other.known], axis=1),
+            np.concatenate([self.origin, other.origin], axis=1),
+            np.concatenate([self.kind, other.kind]),
+            np.concatenate(truths, axis=1) if len(truths) == 2 else None,
+        )
+
+    def runs(self) -> list[tuple[int, int, int]]:
+        """Where each run of columns of one kind begins and ends, and its kind."""
+        edges = [0, *(np.flatnonzero(np.diff(self.kind)) + 1).tolist(), len(self)]
+        return [(start, stop, int(self.kind[start])) for start, stop in pairwise(edges) if start < stop]
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """What a frame settles once its estimate is there: some runs of these columns, the last ones before its end."""
+
+    columns: _Columns
+    start: int
+    runs: list[_Run]
+    tail_from: int | None
 
 
 class Bed:
-    """Resamples, frames, estimates and settles: plain objects, no I/O, no clock.
+    """Resamples, frames and settles: a plain object that calls no engine, has no clock and no thread.
 
-    Index i settles once, in the first frame whose end is at least i + look_ahead + 1.
+    Chunks go in by `push` and due frames come out; the estimate of each is handed back to `settle`; `items` is what has
+    become final since it was last asked. Index i settles once, in the first frame whose end is at least
+    i + look_ahead + 1.
 
     Parameters
     ----------
-    engine : Estimator
-        Makes twelve leads of a frame.
+    model : Reach
+        Whose estimates will come.
     rate : float
         Of the chunks, Hz.
+    leads : tuple of str
+        The input.
+    name : str
+        Of the bed; its frames say it.
     look_ahead : int, optional
-        Later samples (500 Hz) that an index waits for; the engine's own if not given.
+        Later samples (500 Hz) that an index waits for; the model's own if not given.
     hop : int, optional
-        Samples (500 Hz) between frames; the engine's stride if not given.
+        Samples (500 Hz) between frames; the model's stride if not given.
     frame : int
-        Samples (500 Hz) in a frame, a multiple of the engine's stride. A longer one lets the hop be longer, which costs
-        less where nobody waits; the estimates stay the same but for float rounding.
+        Samples (500 Hz) in the longest frame, a multiple of the model's stride. A longer one lets the hop be longer,
+        which costs less where nobody waits; the estimates stay the same but for float rounding.
 
     Attributes
     ----------
     frames, frames_skipped : int
-        Frames computed; frames left out because newer ones were due already.
+        Frames given out; frames left out because newer ones were due already.
     settled : int
-        Index up to which all is settled.
+        Index up to which all has come out of `items`.
     received : int
-        Samples (500 Hz) that came out of the resampler.
+        Index up to which samples or gaps are known (500 Hz).
+    name : str
+        As given.
     look_ahead, hop : int
         In force.
-    leads_off : tuple of str
-        Leads that were measured and carry no signal now; nothing of them reaches the engine.
 
     Raises
     ------
     UsageError
-        If look-ahead or hop do not fit the engine or the frame.
+        If look-ahead or hop do not fit the model or the frame.
     """
 
     def __init__(
         self,
-        engine: Estimator,
+        model: Reach,
         rate: float,
+        leads: tuple[str, ...],
+        *,
+        name: str = "bed",
         look_ahead: int | None = None,
         hop: int | None = None,
         frame: int = FRAME,
     ) -> None:
-        self.look_ahead = engine.look_ahead if look_ahead is None else look_ahead
-        self.hop = engine.stride if hop is None else hop
+        self.name = name
+        self.look_ahead = model.look_ahead if look_ahead is None else look_ahead
+        self.hop = model.stride if hop is None else hop
         if not 0 <= self.look_ahead <= LONGEST_LOOK_AHEAD:
             raise UsageError(
                 f"a look-ahead of {2 * self.look_ahead} ms is out of range; choose 0 to {2 * LONGEST_LOOK_AHEAD} ms"
             )
-        if self.hop < 1 or self.hop % engine.stride or frame % engine.stride:
-            raise UsageError(
-                f"a hop of {self.hop} samples does not fit the model; choose a multiple of {engine.stride}"
-            )
-        self._frame = frame
-        self._span = frame - engine.left_context
+        if self.hop < 1 or self.hop % model.stride or frame % model.stride:
+            raise UsageError(f"a hop of {self.hop} samples does not fit the model; choose a multiple of {model.stride}")
+        self._longest = frame
+        self._span = frame - model.left_context
         if self.hop + self.look_ahead > self._span:
             raise UsageError(
                 f"a hop of {self.hop} and a look-ahead of {self.look_ahead} samples do not fit the frame; "
                 f"together they may be {self._span} at most with this model"
             )
+        self._left_context = model.left_context
+        self._usual = _rounded_up(model.left_context + self.hop + self.look_ahead, model.stride)
         self.frames = 0
         self.frames_skipped = 0
         self.settled = 0
         self.received = 0
-        self._engine = engine
         self._resampler = Resampler(rate)
-        self._signal = LeadSignal()
-        self._ring: Ring | None = None
+        self._signal = LeadSignal(leads)
+        self._limb = physics.LimbCheck()
+        self._heart = HeartRate()
+        self._rate_told = ""
+        self._ring = Ring(2 * len(INDEPENDENT_ROWS), frame)
+        self._promised = 0  # index up to which all is in the queue
+        self._held = _Columns.unknown(0, with_truth=False)  # the columns from there on
+        self._has_truth = False
+        self._events: list[Event] = []  # in order of index, not in the queue yet
+        self._queue: deque[_Run | Gap | Event] = deque()
 
     @property
     def leads_off(self) -> tuple[str, ...]:
-        """See the class."""
+        """The leads of the input that carry no signal now; nothing of them reaches the network."""
         return self._signal.leads_off
 
-    def push(self, chunk: Chunk, late: bool = False) -> list[Block]:
-        """What a chunk settles, frame by frame.
+    @property
+    def silent(self) -> int:
+        """How many samples (500 Hz) have come since the last one in which any lead carried a signal."""
+        return self._signal.silent
+
+    def push(self, chunk: Chunk, *, late: bool = False) -> list[Frame]:
+        """The frames that a chunk makes due, oldest first.
 
         Parameters
         ----------
         chunk : Chunk
             The next samples, at the source's rate.
         late : bool
-            The engine cannot keep up: of the frames that are due only the newest is computed, and settles all. If more
-            is due than one frame can settle with its left context whole, as few as possible are.
+            The engine cannot keep up: of the frames that are due only the newest comes, and settles all. If more is due
+            than one frame can settle with its left context whole, as few as possible come.
         """
-        resampled = self._resampler.push(chunk)
-        return [] if resampled is None else self._take(resampled, late)
+        return [frame for made in self._resampler.push(chunk) for frame in self._take(made, late)]
 
-    def finish(self) -> list[Block]:
-        """What is left when the stream has ended: it waits for nothing any more."""
-        rest = self._resampler.flush()
-        blocks = [] if rest is None else self._take(rest, late=False)
-        ring, end = self._ring, self.received
-        if ring is None or self.settled == end:
-            return blocks
-        padding = -end % self.hop
-        ring.write(np.full((ring.rows, padding), np.nan, np.float32))
-        return [*blocks, self._settle(ring, end + padding, end, with_tail=False)]
+    def finish(self) -> list[Frame]:
+        """The frames of what is left when the stream has ended: it waits for nothing any more."""
+        frames = [frame for made in self._resampler.flush() for frame in self._take(made, late=False)]
+        end = self.received
+        if self._promised < end:
+            padding = -end % self.hop
+            self._ring.skip(padding)
+            self._hold(_Columns.unknown(padding, self._has_truth))
+            frames += self._frame(end + padding, end, with_tail=False)
+        self._tell(end + 1)
+        return frames
 
-    def _take(self, chunk: Chunk, late: bool) -> list[Block]:
-        """Write samples as far as a frame needs them, settle the frame, and so on."""
-        columns = self._signal.push(chunk.samples)
-        if chunk.truth is not None:
-            columns = np.concatenate([columns, chunk.truth])
-        ring = self._ring = self._ring or Ring(len(columns), self._frame)
+    def settle(self, frame: Frame, estimate: Estimate) -> None:
+        """Take the estimate of a frame that this bed gave out."""
+        settling = frame.settles
+        assert isinstance(settling, _Settling)
+        columns, start, n = settling.columns, settling.start, len(settling.columns)
+        derived = columns.origin == Origin.ESTIMATED
+        leads = np.where(derived, estimate.leads[:, -n:], columns.known)
+        interval = np.where(derived, estimate.interval[:, -n:], np.float32(0))
+        for run in settling.runs:
+            some = slice(run.start - start, run.stop - start)
+            tail = slice(settling.tail_from, None)
+            run.block = Block(
+                run.start,
+                leads[:, some].copy(),
+                interval[:, some].copy(),
+                columns.origin[:, some].copy(),
+                None if columns.truth is None else columns.truth[:, some].copy(),
+                Tail(leads[:, tail].copy(), interval[:, tail].copy(), columns.origin[:, tail].copy())
+                if settling.tail_from == some.stop < n
+                else None,
+            )
+
+    def items(self) -> list[Item]:
+        """What has become final since the last call, in order."""
+        items: list[Item] = []
+        while self._queue:
+            entry = self._queue[0]
+            if isinstance(entry, _Run):
+                if entry.block is None:
+                    break
+                items += [entry.block, *self._told(self._heart.push(_rhythm(entry.block)), entry.start)]
+                self.settled = entry.stop
+            elif isinstance(entry, Gap):
+                items += [entry, *self._told(self._heart.skip(entry.length), entry.start)]
+                self.settled = entry.end
+            else:
+                items.append(entry)
+            self._queue.popleft()
+        return items
+
+    def _take(self, chunk: Chunk, late: bool) -> list[Frame]:
+        """The frames that samples at 500 Hz make due, and before them what a gap does."""
+        frames = self._skip(chunk.index - self.received, late) if chunk.index > self.received else []
+        samples, changes = self._signal.push(chunk.samples)
+        events = [
+            Event(change.index, Kind.LEAD_OFF if change.off else Kind.LEAD_BACK, change.lead, change.why)
+            for change in changes
+        ]
+        known, mask, origin = physics.solve(samples)
+        events += map(_limb_event, self._limb.push(samples))
+        self._events += sorted(events, key=lambda event: event.index)
+        arrived = np.isfinite(chunk.samples).any(axis=0)
+        what = np.where(arrived, np.uint8(GAPS.index(Why.NO_SIGNAL)), np.uint8(GAPS.index(Why.MISSING)))
+        what[origin[0] != Origin.NONE] = KNOWN
+        self._has_truth = chunk.truth is not None
+        self._hold(_Columns(known, origin, what, chunk.truth))
+        eight = np.where(mask, known[list(INDEPENDENT_ROWS)], np.float32(0))
+        frames += self._advance(np.concatenate([eight, mask.astype(np.float32)]), late)
+        return frames
+
+    def _skip(self, length: int, late: bool) -> list[Frame]:
+        """The frames that a gap makes due: those of what came before it. The gap itself costs nothing more."""
+        end = self.received + length
+        self._signal.skip(length)
+        self._events += map(_limb_event, self._limb.skip(length))
+        frames: list[Frame] = []
+        if self._promised < self.received:
+            waits = min(length, _rounded_up(self.received + self.look_ahead, self.hop) - self.received)
+            self._hold(_Columns.unknown(waits, self._has_truth))
+            frames = self._advance(np.zeros((self._ring.rows, waits), np.float32), late)
+        if self.received < end:
+            self._ring.skip(end - self.received)
+            self._queue_jump(end)
+            self.received = self._promised = end
+            self._held = self._held.between(0, 0)
+            self._tell(end)
+        return frames
+
+    def _hold(self, columns: _Columns) -> None:
+        self._held = self._held.followed_by(columns)
+
+    def _advance(self, columns: NDArray[np.float32], late: bool) -> list[Frame]:
+        """Write columns as far as a frame needs them, make the frame, and so on."""
+        ring = self._ring
         self.received += columns.shape[1]
-        blocks = []
         ends = due(ring.end, self.received, self.hop)
         if late:
-            kept = newest(ends, self.settled, self.look_ahead, self._span)
+            kept = newest(ends, self._promised, self.look_ahead, self._span)
             self.frames_skipped += len(ends) - len(kept)
             ends = kept
+        frames = []
         for end in ends:
             missing = end - ring.end
             ring.write(columns[:, :missing])
             columns = columns[:, missing:]
-            if end - self.look_ahead > self.settled:
-                blocks.append(self._settle(ring, end, end - self.look_ahead, with_tail=True))
+            if end - self.look_ahead > self._promised:
+                frames += self._frame(end, end - self.look_ahead, with_tail=True)
         ring.write(columns)
-        return blocks
+        return frames
 
-    def _settle(self, ring: Ring, end: int, stop: int, with_tail: bool) -> Block:
-        """The block up to `stop` from the frame that ends at `end`; its tail is what follows in the frame."""
-        window = ring.window(end, self._frame)
-        frame, truth = window[: len(LEADS)], window[len(LEADS) :]
-        start, keep = self.settled, end - self.settled
-        leads, interval, origin = self._estimate(frame, keep)
-        self.settled = stop
-        n = stop - start
-        return Block(
-            start,
-            _columns(leads, 0, n),
-            _columns(interval, 0, n),
-            _columns(origin, 0, n),
-            _columns(truth, self._frame - keep, self._frame - keep + n) if len(truth) else None,
-            Tail(_columns(leads, n, keep), _columns(interval, n, keep), _columns(origin, n, keep))
-            if with_tail and n < keep
-            else None,
-        )
-
-    def _estimate(
-        self, frame: NDArray[np.float32], keep: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
-        """Leads, interval and origin of the last columns; a frame that holds nothing needs no engine."""
-        if np.isnan(frame[:, -1]).all() and np.isnan(frame).all():
-            shape = (len(LEADS), keep)
-            return (
-                np.full(shape, np.nan, np.float32),
-                np.zeros(shape, np.float32),
-                np.full(shape, Origin.NONE, np.uint8),
-            )
+    def _frame(self, end: int, stop: int, with_tail: bool) -> list[Frame]:
+        """The frame that ends at `end` and settles up to `stop`; none where there is nothing to estimate."""
+        start = self._promised
+        columns = self._held.between(0, end - start)
+        waiting = []
+        for first, last, kind in columns.between(0, stop - start).runs():
+            if kind == KNOWN:
+                waiting.append(_Run(start + first, start + last))
+                self._queue.append(waiting[-1])
+            else:
+                self._queue.append(Gap(start + first, last - first, GAPS[kind]))
+            self._tell(start + last)
+        self._promised = stop
+        self._held = self._held.between(stop - start, len(self._held))
+        if not waiting:
+            return []
         self.frames += 1
-        estimate = self._engine.estimate(frame, keep)
-        return estimate.leads, estimate.interval, estimate.origin
+        length = self._usual if len(columns) <= self._usual - self._left_context else self._longest
+        window = self._ring.window(end, length).copy()
+        n = len(INDEPENDENT_ROWS)
+        settling = _Settling(columns, start, waiting, stop - start if with_tail else None)
+        return [Frame(self.name, end, window[:n], window[n:], settling)]
+
+    def _queue_jump(self, end: int) -> None:
+        """Put the rest of a gap into the queue: one with what a frame has settled of it."""
+        start = self._promised
+        last = self._queue[-1] if self._queue else None
+        if isinstance(last, Gap) and (last.end, last.why) == (start, Why.MISSING):
+            self._queue.pop()
+            start = last.start
+        self._queue.append(Gap(start, end - start))
+
+    def _tell(self, end: int) -> None:
+        """Put the events before an index into the queue."""
+        while self._events and self._events[0].index < end:
+            self._queue.append(self._events.pop(0))
+
+    def _told(self, beats: list[Beat], start: int) -> list[Event]:
+        """The events of beats found in what settled from `start` on, and why there is no heart rate, if that is new."""
+        events = [Event(beat.index, Kind.BEAT, RHYTHM, beat.why, beat.rate) for beat in beats]
+        if beats:
+            self._rate_told = beats[-1].why
+        why = self._heart.why
+        if why and why != self._rate_told:
+            self._rate_told = why
+            events.append(Event(start, Kind.RATE_LOST, RHYTHM, why))
+        return events
 
 
-def offline_bed(engine: Estimator, rate: float, look_ahead: int | None = None, hop: int = OFFLINE_HOP) -> Bed:
+def offline_bed(
+    model: Reach, rate: float, leads: tuple[str, ...], *, look_ahead: int | None = None, hop: int = OFFLINE_HOP
+) -> Bed:
     """A bed whose frames are long: where nobody waits, the fewer frames the better.
 
     Parameters
     ----------
-    engine, rate, look_ahead
+    model, rate, leads, look_ahead
         As for `Bed`.
     hop : int
-        Samples (500 Hz) at least between frames; it becomes a multiple of the engine's stride, and the frame holds it
+        Samples (500 Hz) at least between frames; it becomes a multiple of the model's stride, and the frame holds it
         with its whole context.
     """
-    stride = engine.stride
-    hop = -(-hop // stride) * stride
-    context = engine.left_context + (engine.look_ahead if look_ahead is None else look_ahead)
-    return Bed(engine, rate, look_ahead, hop, frame=-(-(hop + context) // stride) * stride)
+    hop = _rounded_up(hop, model.stride)
+    context = model.left_context + (model.look_ahead if look_ahead is None else look_ahead)
+    frame = _rounded_up(hop + context, model.stride)
+    return Bed(model, rate, leads, look_ahead=look_ahead, hop=hop, frame=frame)
 
 
-def _columns(array: NDArray[Number], start: int, stop: int) -> NDArray[Number]:
-    """Columns of their own: the ring moves on, and a block may be kept."""
-    return array[:, start:stop].copy()
+def passed(engine: Estimator, bed: Bed, chunks: Iterable[Chunk], *, finish: bool = True) -> Iterator[Item]:
+    """All that chunks come to, where nobody waits: one bed and one engine, driven by whoever takes the items.
+
+    Parameters
+    ----------
+    engine, bed
+        What estimates, and what settles.
+    chunks : iterable of Chunk
+        In order.
+    finish : bool
+        Whether the stream ends with them; else what has not settled stays in the bed.
+    """
+    for chunk in chunks:
+        yield from _settled(engine, bed, bed.push(chunk))
+    if finish:
+        yield from _settled(engine, bed, bed.finish())
+
+
+def _settled(engine: Estimator, bed: Bed, frames: list[Frame]) -> list[Item]:
+    for frame, estimate in zip(frames, engine.estimate(frames) if frames else [], strict=True):
+        bed.settle(frame, estimate)
+    return bed.items()
+
+
+def _limb_event(change: physics.LimbChange) -> Event:
+    kind = Kind.LIMB_DISAGREE if change.disagree else Kind.LIMB_AGREE
+    text = f"strays {change.residual_uv:.0f} uV from what the other limb leads say"
+    return Event(change.index, kind, change.lead, text, change.residual_uv)
+
+
+def _rhythm(block: Block) -> NDArray[np.float32]:
+    """The lead that beats are found in; NaN where it is no more than an estimate."""
+    row = INDEX[RHYTHM]
+    return np.where(block.origin[row] == Origin.ESTIMATED, np.float32(np.nan), block.leads[row])
+
+
+def _rounded_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 FRAME = 5000
-"""Samples in a frame: 10 s at 500 Hz."""
+"""Samples in the longest frame of a live bed: 10 s at 500 Hz."""
 
 
 def due(start: int, stop: int, hop: int) -> list[int]:

@@ -24,8 +24,7 @@ class Ring:
         self.rows = rows
         self.end = 0
         self._capacity = capacity
-        # NaN: nothing is known from before the stream's start.
-        self._columns = np.full((rows, 2 * capacity), np.nan, np.float32)
+        self._columns = np.zeros((rows, 2 * capacity), np.float32)
 
     def write(self, columns: NDArray[np.float32]) -> None:
         """Append columns, (rows, n) float32."""
@@ -38,10 +37,16 @@ class Ring:
                 self._columns[:, copy : copy + part.shape[1]] = part
             columns = columns[:, part.shape[1] :]
 
+    def skip(self, length: int) -> None:
+        """Append columns of zeros, at the cost of the ring at most."""
+        shown = min(length, self._capacity)
+        self.end += length - shown
+        self.write(np.zeros((self.rows, shown), np.float32))
+
     def window(self, end: int, length: int) -> NDArray[np.float32]:
         """The columns of indices [end - length, end), (rows, length) float32: a view, good until the next write.
 
-        Indices before the start are NaN.
+        Indices before the start are zero.
         """
         if not self.end - self._capacity <= end - length <= end <= self.end:
             raise ValueError(f"a ring at {self.end} with {self._capacity} columns does not hold {length} before {end}")

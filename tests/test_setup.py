@@ -72,6 +72,6 @@ def test_torch_is_not_among_what_the_monitor_needs() -> None:
 
 
 def test_the_command_line_starts_without_torch_and_without_qt() -> None:
-    code = "import sys, ecgstream.cli; print(*{'torch', 'PyQt6', 'wfdb'} & set(sys.modules))"
+    code = "import sys, ecgstream.commands.main; print(*{'torch', 'PyQt6', 'wfdb'} & set(sys.modules))"
     done = run([sys.executable, "-c", code], PATH="/usr/bin:/bin")
     assert (done.stdout.strip(), done.stderr) == ("", "")

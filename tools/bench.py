@@ -22,7 +22,9 @@ import psutil
 
 from engine.leads import INDEX, LEADS, RATE
 from engine.model import load
+from stream.bed import Bed
 from stream.framer import FRAME
+from stream.items import Chunk
 from stream.sources.record import open_record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,14 +62,15 @@ def frame_ms() -> dict[str, float]:
     """What a live frame costs: the last hop and look-ahead of 10 s, three leads in."""
     engine = load()
     truth = open_record(recordings()[0]).read(0, FRAME)
-    frame = np.full_like(truth, np.nan)
-    rows = [INDEX[lead] for lead in ("I", "II", "V4")]
-    frame[rows] = truth[rows]
-    keep = engine.stride + engine.look_ahead
+    leads = ("I", "II", "V4")
+    samples = np.full_like(truth, np.nan)
+    rows = [INDEX[lead] for lead in leads]
+    samples[rows] = truth[rows]
+    *_, frame = Bed(engine, RATE, leads).push(Chunk(0, samples))
     times = []
     for _ in range(FRAMES):
         began = time.perf_counter()
-        engine.estimate(frame, keep)
+        engine.estimate([frame])
         times.append(1000 * (time.perf_counter() - began))
     quantiles = statistics.quantiles(times, n=100)
     return {"median_ms": round(statistics.median(times), 2), "p99_ms": round(quantiles[-1], 2)}

@@ -12,10 +12,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from engine.files import replacing
 from engine.leads import CHEST
-from training.tables import WAYS
+from training.results import LeadResult, Results
+from training.tables import WAYS, read
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results"
 DOCUMENTS = ("README.md", "docs/results.md", "docs/performance.md")
 MAIN = "I,II,V4"
 
@@ -24,7 +27,9 @@ def main() -> None:
     """Fill every document."""
     for name in DOCUMENTS:
         path = ROOT / name
-        path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+        filled = fill(path.read_text(encoding="utf-8"))
+        with replacing(path) as part:
+            part.write_text(filled, encoding="utf-8")
 
 
 def fill(text: str) -> str:
@@ -45,10 +50,7 @@ def fill(text: str) -> str:
 
 def all_tables() -> dict[str, str]:
     """Every table by its name."""
-    results = {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted((ROOT / "docs" / "results").glob("*.json"))
-    }
+    results = all_results()
     speed = json.loads((ROOT / "docs" / "performance.json").read_text(encoding="utf-8"))
     return {
         "ACCURACY": accuracy(results[MAIN]),
@@ -59,51 +61,42 @@ def all_tables() -> dict[str, str]:
     }
 
 
-def accuracy(figures: dict[str, Any]) -> str:
+def all_results() -> dict[str, Results]:
+    """What was measured, by the leads that were given."""
+    return {path.stem: read(path) for path in sorted(RESULTS.glob("*.json"))}
+
+
+def accuracy(results: Results) -> str:
     """Mean r by band and way, and r of every estimated chest lead."""
-    leads = [lead for lead in CHEST if lead not in figures["leads_in"]]
+    leads = [lead for lead in CHEST if lead not in results.leads_in]
     rows = []
-    for band in figures["offline"]:
+    for band in results.ways["offline"]:
         for way, words in WAYS.items():
-            summary = figures[way][band]
-            rows.append(
-                [f"{band} Hz", words, r(summary["mean_r"]), *(r(summary["leads"][lead]["r"]) for lead in leads)]
-            )
+            found = results.ways[way][band]
+            rows.append([f"{band} Hz", words, r(found.mean_r), *(r(found.leads[lead].r) for lead in leads)])
     return table(["band", "way", "mean r", *leads], rows)
 
 
-def sets(results: dict[str, dict[str, Any]]) -> str:
+def sets(results: dict[str, Results]) -> str:
     """Mean r over the missing chest leads for every set of leads in, network beside linear model."""
     rows = []
-    for name, figures in results.items():
+    for name, of_set in results.items():
         band = "0.5-40"
-        leads = figures["streamed"][band]["leads"]
+        leads = of_set.ways["streamed"][band].leads
         rows.append(
             [
                 name.replace(",", ", "),
-                *(r(figures[way][band]["mean_r"]) for way in WAYS),
-                *(r(leads[lead]["r"]) if lead in leads else "in" for lead in CHEST),
+                *(r(of_set.ways[way][band].mean_r) for way in WAYS),
+                *(r(leads[lead].r) if lead in leads else "in" for lead in CHEST),
             ]
         )
-    return table(["leads in", *WAYS.values(), *(f"{lead}" for lead in CHEST)], rows)
+    return table(["leads in", *WAYS.values(), *CHEST], rows)
 
 
-def errors(figures: dict[str, Any]) -> str:
+def errors(results: Results) -> str:
     """All figures of every estimated lead as streamed."""
-    rows = []
-    for band, summary in figures["streamed"].items():
-        for lead, each in summary["leads"].items():
-            rows.append(
-                [
-                    f"{band} Hz",
-                    lead,
-                    *(r(each[name]) for name in ("r", "r_median", "r_p10")),
-                    *(f"{each[name]:.0f}" for name in ("rmse_uv", "mae_uv")),
-                    f"{each['snr_db']:.1f}",
-                    str(each["n"]),
-                    str(each["left_out"]),
-                ]
-            )
+    bands = results.ways["streamed"].items()
+    rows = [[f"{band} Hz", lead, *_errors(each)] for band, found in bands for lead, each in found.leads.items()]
     heads = [
         "band",
         "lead",
@@ -119,15 +112,22 @@ def errors(figures: dict[str, Any]) -> str:
     return table(heads, rows)
 
 
-def exactness(figures: dict[str, Any]) -> str:
+def _errors(lead: LeadResult) -> list[str]:
+    correlations = (r(value) for value in (lead.r, lead.r_median, lead.r_p10))
+    sizes = ("" if value is None else f"{value:.0f}" for value in (lead.rmse_uv, lead.mae_uv))
+    snr = "" if lead.snr_db is None else f"{lead.snr_db:.1f}"
+    return [*correlations, *sizes, snr, str(lead.n), str(lead.left_out)]
+
+
+def exactness(results: Results) -> str:
     """What must be exact."""
-    exact = figures["exact"]
+    exact = results.exact
     return table(
         ["what", "largest difference (mV)"],
         [
-            ["measured leads, out against in", f"{exact['measured_max_abs_mv']:g}"],
-            ["computed leads, against I and II", f"{exact['computed_max_abs_mv']:.1e}"],
-            ["hop of the live path against the longest hop", f"{figures['hop_max_abs_mv']:.1e}"],
+            ["measured leads, out against in", f"{exact.measured_max_abs_mv:g}"],
+            ["computed leads, against I and II", f"{exact.computed_max_abs_mv:.1e}"],
+            ["hop of the live path against the longest hop", f"{results.hop_max_abs_mv:.1e}"],
         ],
     )
 

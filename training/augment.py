@@ -29,19 +29,22 @@ class Example:
     target: Tensor
 
 
-def augment(signal: Tensor, target: Tensor, generator: torch.Generator) -> Example:
+def augment(signal: Tensor, target: Tensor, held: Tensor, generator: torch.Generator) -> Example:
     """A batch as the network may meet it.
 
     Parameters
     ----------
     signal, target : Tensor, (batch, 8, n), mV
         As recorded, and without slow drift.
+    held : Tensor, (batch, 8)
+        1 where the recording holds the lead, else 0: such a lead is not given, and without target not asked for.
     generator : torch.Generator
         The only source of chance.
     """
-    body = _body(signal.shape[0], generator)
-    signal, target = body @ signal, body @ target
-    mask = lead_sets(signal.shape[0], generator)[:, :, None] * _arrivals(signal.shape, generator)
+    body = _body(held, generator)
+    signal, target = body @ signal, body @ target * held[:, :, None]
+    given = lead_sets(signal.shape[0], generator) * held
+    mask = given[:, :, None] * _arrivals(signal.shape, generator)
     disturbed = signal + _noise(signal.shape, generator) + _wander(signal.shape, generator)
     return Example(disturbed * mask, mask, target)
 
@@ -62,14 +65,19 @@ def lead_sets(batch: int, generator: torch.Generator) -> Tensor:
     return torch.where((chest_count == 6)[:, None], any_leads, sets)
 
 
-def _body(batch: int, generator: torch.Generator) -> Tensor:
-    """Another body with the same heart, (batch, 8, 8): overall and chest-lead gain, electrodes between their places."""
+def _body(held: Tensor, generator: torch.Generator) -> Tensor:
+    """Another body with the same heart, (batch, 8, 8): overall and chest-lead gain, electrodes between their places.
+
+    None moves towards a neighbour that is not held.
+    """
+    batch = held.shape[0]
     gain = torch.exp(0.2 * torch.randn(batch, 1, 1, generator=generator))
     chest_gain = torch.exp(0.05 * torch.randn(batch, LEADS - 2, 1, generator=generator))
     shift = 0.35 * torch.rand(batch, LEADS - 2, 1, generator=generator)
     shift = shift * (torch.rand(batch, 1, 1, generator=generator) < 0.5)
     step = torch.where(torch.rand(batch, LEADS - 2, generator=generator) < 0.5, -1, 1)
     neighbour = (torch.arange(LEADS - 2) + step).clamp(0, LEADS - 3)
+    shift = shift * held[:, CHEST].gather(1, neighbour)[:, :, None]
     chest = torch.eye(LEADS - 2) * (1 - shift) + torch.eye(LEADS - 2)[neighbour] * shift
     body = torch.eye(LEADS).repeat(batch, 1, 1)
     body[:, CHEST, CHEST] = chest * chest_gain

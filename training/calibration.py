@@ -9,7 +9,7 @@ from engine.backends.network import Network
 from engine.leads import INDEPENDENT
 from training.augment import lead_sets
 from training.loss import COVERAGE, SMALLEST_MV
-from training.pack import COUNTS_PER_MV, Pack
+from training.pack import Pack
 
 EVERY = 10
 """Of the samples one in ten is looked at: neighbours say the same."""
@@ -37,13 +37,13 @@ def interval_scale(network: Network, check: Pack, seed: int) -> Tensor:
     ratios: list[list[NDArray[np.float32]]] = [[] for _ in INDEPENDENT]
     for start in range(0, len(check.signal), BATCH):
         some = slice(start, start + BATCH)
-        signal, target = (
-            torch.from_numpy(array[some] / np.float32(COUNTS_PER_MV)) for array in (check.signal, check.target)
-        )
-        mask = sets[some, :, None].expand_as(signal).contiguous()
+        signal, target, held = (torch.from_numpy(part) for part in check.take(some))
+        given = sets[some] * held
+        mask = given[:, :, None].expand_as(signal).contiguous()
         estimate, width = network.estimate(signal * mask, mask)
         ratio = ((estimate - target).abs() / width)[:, :, ::EVERY]
-        asked = (sets[some] == 0) & (target.amax(dim=2) - target.amin(dim=2) >= SMALLEST_MV)
+        asked = (given == 0) & (target.amax(dim=2) - target.amin(dim=2) >= SMALLEST_MV)
+        asked &= given.amax(dim=1, keepdim=True) > 0
         for lead in range(len(INDEPENDENT)):
             ratios[lead].append(ratio[asked[:, lead], lead].flatten().numpy())
     scale = torch.ones(len(INDEPENDENT))

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import UsageError
+from engine.errors import SourceError, UsageError
 
 TRAIN_FOLDS = frozenset(range(1, 9))
 VALIDATION_FOLD = 9
 TEST_FOLD = 10
+NOTHING = "~"
+"""What a header names in place of a file or a segment where there is none."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,50 @@ def training_entries(data: Path) -> list[Entry]:
     coarse = [entry for entry in ptbxl(data, TRAIN_FOLDS, 100) if _ecg_id(entry.path) not in have]
     beside = ptbxl_root(data).parent
     return [*fine, *coarse, *_ludb(beside), *_cinc2011(beside), *_challenge(beside)]
+
+
+def segments(header: Path) -> list[Path]:
+    """The headers that a header names as its segments, none where it is no record of segments.
+
+    Raises
+    ------
+    SourceError
+        If it names one that cannot lie beside it.
+    """
+    lines = _lines(header)
+    if not lines or "/" not in lines[0][0]:
+        return []
+    return [_beside(header, words[0], ".hea") for words in lines[1:] if words[0] != NOTHING]
+
+
+def files(header: Path) -> list[Path]:
+    """All files of a record: its header and the files of samples that it names, and the same of its segments.
+
+    Raises
+    ------
+    SourceError
+        If it names one that cannot lie beside it.
+    """
+    if parts := segments(header):
+        return [header, *(file for part in parts for file in (part, *_samples(part)))]
+    return [header, *_samples(header)]
+
+
+def _samples(header: Path) -> list[Path]:
+    names = dict.fromkeys(words[0] for words in _lines(header)[1:])
+    return [_beside(header, name) for name in names if name != NOTHING]
+
+
+def _lines(header: Path) -> list[list[str]]:
+    """The words of a header's lines without comments; none where it is missing."""
+    text = header.read_text("latin-1") if header.is_file() else ""
+    return [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _beside(header: Path, name: str, suffix: str = "") -> Path:
+    if name != Path(name).name:
+        raise SourceError(f"{header} names '{name}', which is no file beside it; get the record again")
+    return header.with_name(name + suffix)
 
 
 def _ecg_id(path: Path) -> str:

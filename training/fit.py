@@ -13,13 +13,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.backends.network import Network, Shape
 from engine.errors import UsageError
+from engine.files import replacing
 from engine.leads import CHEST, INDEPENDENT, parse
 from training import linear
 from training.augment import augment
 from training.calibration import interval_scale
 from training.catalog import TRAIN_FOLDS, VALIDATION_FOLD, ptbxl, training_entries
 from training.loss import loss
-from training.pack import COUNTS_PER_MV, Pack, pack
+from training.pack import Pack, fingerprint, pack
 from training.protocol import MONITOR, compare
 
 
@@ -57,6 +58,25 @@ class Settings(msgspec.Struct, frozen=True):
     check_leads: tuple[str, ...] = ("I", "II", "V4")
 
 
+class Begun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run was begun with, in ``run.json``: with anything else it does not go on.
+
+    Attributes
+    ----------
+    settings : Settings
+        How the network is fitted.
+    shape : dict
+        Sizes of the network.
+    learnt_from, chosen_on : str
+        The `fingerprint` of the recordings of either kind.
+    """
+
+    settings: Settings
+    shape: dict[str, int | list[int]]
+    learnt_from: str
+    chosen_on: str
+
+
 class Result(msgspec.Struct, frozen=True):
     """What a fit leaves in ``result.json`` for the manifest.
 
@@ -87,15 +107,15 @@ def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -
     Raises
     ------
     UsageError
-        If there is no PTB-XL in `data`, or `out` cannot be written or holds a run with other settings.
+        If there is no PTB-XL in `data`, or `out` cannot be written or holds a run that was begun with anything else.
     SourceError
         If there are too few recordings.
     """
     shape = shape or Shape()
     entries, held_out = training_entries(data), ptbxl(data, frozenset({VALIDATION_FOLD}), MONITOR.rate)
-    _keep_settings(out, settings)
+    _begin(out, Begun(settings, shape.sizes(), fingerprint(entries), fingerprint(held_out)))
     train, check = pack(entries, out.parent / "cache"), pack(held_out, out.parent / "cache")
-    covariance = linear.covariance(train.target)
+    covariance = linear.covariance(train)
     sigma = np.sqrt(np.diag(covariance)).astype(np.float32)
 
     torch.manual_seed(settings.seed)
@@ -168,9 +188,7 @@ def fit(data: Path, out: Path, settings: Settings, shape: Shape | None = None) -
             "mean_r": {some: round(mean_r(best, check, settings, parse(some)), 4) for some in SCORED_SETS},
         },
     )
-    partial = out / "result.part"
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
-    partial.rename(out / "result.json")
+    _write(result, out / "result.json")
 
 
 @torch.no_grad()
@@ -182,24 +200,24 @@ def mean_r(network: Network, check: Pack, settings: Settings, leads: tuple[str, 
     rows = np.linspace(0, len(check.signal) - 1, min(settings.check_records, len(check.signal))).astype(int)
     values = []
     for some in np.array_split(rows, math.ceil(len(rows) / settings.batch)):
-        signal = torch.from_numpy(check.signal[some].astype(np.float32) / COUNTS_PER_MV)
+        signal, _, held = (torch.from_numpy(part) for part in check.take(some))
         mask = torch.zeros_like(signal)
-        mask[:, known] = 1
+        mask[:, known] = held[:, known, None]
         estimate, _ = network.estimate(signal * mask, mask)
         figures = compare(MONITOR.apply(signal[:, asked].numpy()), MONITOR.apply(estimate[:, asked].numpy()))
         values.append(np.where(figures.counted, figures.r, np.nan))
     return float(np.nanmean(np.concatenate(values), axis=0).mean())
 
 
-def _draw(train: Pack, step: int, settings: Settings) -> tuple[torch.Tensor, torch.Tensor]:
-    """The batch of a step: each recording once an epoch, in an order drawn anew for each."""
+def _draw(train: Pack, step: int, settings: Settings) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The batch of a step, as `Pack.take`: each recording once an epoch, in an order drawn anew for each."""
     count = len(train.signal)
     places = range(step * settings.batch, (step + 1) * settings.batch)
     epochs = {place // count for place in places}
     orders = {epoch: np.random.default_rng([settings.seed, epoch]).permutation(count) for epoch in epochs}
     rows = np.array([orders[place // count][place % count] for place in places])
-    signal, target = (array[rows].astype(np.float32) / COUNTS_PER_MV for array in (train.signal, train.target))
-    return torch.from_numpy(signal), torch.from_numpy(target)
+    signal, target, held = (torch.from_numpy(part) for part in train.take(rows))
+    return signal, target, held
 
 
 def _schedule(progress: float) -> float:
@@ -211,20 +229,42 @@ def _schedule(progress: float) -> float:
 
 
 def _save(state: object, path: Path) -> None:
-    """Write under another name first: a checkpoint is whole or it is the last one."""
-    partial = path.with_suffix(".part")
-    torch.save(state, partial)
-    partial.rename(path)
+    with replacing(path) as part:
+        torch.save(state, part)
 
 
-def _keep_settings(out: Path, settings: Settings) -> None:
-    path = out / "settings.json"
+def _write(struct: msgspec.Struct, path: Path) -> None:
+    with replacing(path) as part:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(struct)) + b"\n")
+
+
+def _begin(out: Path, now: Begun) -> None:
+    """Keep what a run is begun with; where the folder holds some of a run, see that it was begun with the same."""
+    path = out / "run.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {out} ({error.strerror}); choose another --out") from error
-    if path.is_file():
-        if msgspec.json.decode(path.read_bytes(), type=Settings) != settings:
-            raise UsageError(f"{path.parent} holds a run with other settings; choose another --out or remove it")
-    else:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+    if not any((out / name).exists() for name in ("last.pt", "best.pt", "result.json")):
+        _write(now, path)
+        return
+    try:
+        before = msgspec.json.decode(path.read_bytes(), type=Begun)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UsageError(f"{path} does not say what that run was begun with; choose another --out") from error
+    if other := ", ".join(_differences(before, now)):
+        raise UsageError(f"the run in {out} was begun with {other}; go on with the same, or choose another --out")
+
+
+def _differences(before: Begun, now: Begun) -> list[str]:
+    """What a run was begun with that is another now, in words."""
+    settings, others = (msgspec.to_builtins(begun.settings) for begun in (before, now))
+    words = []
+    for kind, was, new in (("", settings, others), ("the shape's ", before.shape, now.shape)):
+        differing = [key for key in {**was, **new} if was.get(key) != new.get(key)]
+        words += [f"{kind}{key} {was.get(key)} (now {new.get(key)})" for key in differing]
+    if before.learnt_from != now.learnt_from:
+        words.append("other recordings to learn from")
+    if before.chosen_on != now.chosen_on:
+        words.append("other recordings of fold 9")
+    return words

@@ -3,25 +3,34 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import SourceError
 from engine.leads import INDEPENDENT
-from training.pack import COUNTS_PER_MV
+from training.pack import COUNTS_PER_MV, Pack
 
 RIDGE = 1e-3
 LARGEST_MV = 8.0
 
 
-def covariance(target: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Covariance of the independent leads over packed pieces, (8, 8) in mV^2.
+def covariance(pack: Pack) -> NDArray[np.float64]:
+    """Covariance of the independent leads over packed targets, (8, 8) in mV^2.
 
-    Pieces that reach beyond 8 mV are artefact and are left out.
+    Pieces that lack a lead tell nothing of it and the others; those that reach beyond 8 mV are artefact. Both are left
+    out.
+
+    Raises
+    ------
+    SourceError
+        If no piece is left.
     """
     total = np.zeros((len(INDEPENDENT), len(INDEPENDENT)))
     count = 0
-    for piece in target:
+    for piece, held in zip(pack.target, pack.held, strict=True):
         leads = piece.astype(np.float64) / COUNTS_PER_MV
-        if np.abs(leads).max() < LARGEST_MV:
+        if held.all() and np.abs(leads).max() < LARGEST_MV:
             total += leads @ leads.T
             count += leads.shape[1]
+    if not count:
+        raise SourceError("none of the recordings holds 10 s of all eight independent leads; check --data")
     return total / count
 
 

@@ -28,13 +28,13 @@ class Backend(Protocol):
         """
 
 
-def _onnx(path: Path, sizes: Sizes) -> Backend:
+def _onnx(path: Path, sizes: Sizes, threads: int) -> Backend:
     from engine.backends.onnx import OnnxBackend
 
-    return OnnxBackend(path)
+    return OnnxBackend(path, threads)
 
 
-def _torch(path: Path, sizes: Sizes) -> Backend:
+def _torch(path: Path, sizes: Sizes, threads: int) -> Backend:
     from engine.errors import ModelError
 
     try:
@@ -45,8 +45,8 @@ def _torch(path: Path, sizes: Sizes) -> Backend:
     return TorchBackend(path, sizes)
 
 
-BACKENDS: dict[str, tuple[str, Callable[[Path, Sizes], Backend]]] = {
+BACKENDS: dict[str, tuple[str, Callable[[Path, Sizes, int], Backend]]] = {
     "onnx": ("onnx", _onnx),
     "torch": ("safetensors", _torch),
 }
-"""Name to the kind of file it runs and its maker; each is imported only when it is asked for."""
+"""Name to the kind of file it runs and its maker, given file, shape and threads; imported only when it is asked for."""

@@ -16,6 +16,8 @@ class OnnxBackend:
     ----------
     path : Path
         The ``.onnx`` file.
+    threads : int
+        Cores that one run may use.
 
     Raises
     ------
@@ -25,8 +27,10 @@ class OnnxBackend:
 
     name = "onnx"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1  # the graph is one chain: there is nothing to run beside
         # Threads that spin between frames would take the cores from the screen.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3

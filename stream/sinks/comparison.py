@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from engine import physics
 from engine.filters import CausalFilter
 from engine.leads import INDEX, LEADS, Origin
-from stream.items import Block
+from stream.items import Block, Event, Item
 
 BAND = "monitor"
 """Of the comparison; without it r would tell of baseline wander."""
@@ -42,21 +42,16 @@ class Comparison:
         self._residual_uv2 = np.zeros(len(LEADS))
         self._residual_count = np.zeros(len(LEADS), np.int64)
 
-    def push(self, block: Block) -> None:
-        """Take the next block."""
-        for origin in Origin:
-            self._origins[:, origin] += (block.origin == origin).sum(axis=1)
-        self._check_limb(block)
-        if block.truth is None:
+    def push(self, item: Item) -> None:
+        """Take the next item."""
+        if isinstance(item, Event):
             return
-        estimate, truth = self._shown.push(block.leads), self._true.push(block.truth)
-        known = np.isfinite(estimate) & np.isfinite(truth)
-        e = np.where(known, estimate, 0).astype(np.float64)
-        t = np.where(known, truth, 0).astype(np.float64)
-        self._count += known.sum(axis=1)
-        # np.einsum: no temporary array for a product that is only summed.
-        products = [np.einsum("ij,ij->i", a, b) for a, b in ((e, e), (t, t), (e, t), (e - t, e - t))]
-        self._sums += np.stack([e.sum(axis=1), t.sum(axis=1), *products])
+        if isinstance(item, Block):
+            self._compare(item)
+            return
+        nothing = np.full((len(LEADS), 1), np.nan, np.float32)
+        for each in (self._shown, self._true):
+            each.push(nothing)  # after a gap the filters start anew
 
     def close(self) -> None:
         """Nothing to finish."""
@@ -70,6 +65,21 @@ class Comparison:
         measured = np.flatnonzero(self._residual_count)
         mean = self._residual_uv2[measured] / self._residual_count[measured]
         return {LEADS[row]: round(float(value), 1) for row, value in zip(measured, np.sqrt(mean), strict=True)}
+
+    def _compare(self, block: Block) -> None:
+        for origin in Origin:
+            self._origins[:, origin] += (block.origin == origin).sum(axis=1)
+        self._check_limb(block)
+        if block.truth is None:
+            return
+        estimate, truth = self._shown.push(block.leads), self._true.push(block.truth)
+        known = np.isfinite(estimate) & np.isfinite(truth)
+        e = np.where(known, estimate, 0).astype(np.float64)
+        t = np.where(known, truth, 0).astype(np.float64)
+        self._count += known.sum(axis=1)
+        # np.einsum: no temporary array for a product that is only summed.
+        products = [np.einsum("ij,ij->i", a, b) for a, b in ((e, e), (t, t), (e, t), (e - t, e - t))]
+        self._sums += np.stack([e.sum(axis=1), t.sum(axis=1), *products])
 
     def _check_limb(self, block: Block) -> None:
         measured = np.where(block.origin == Origin.MEASURED, block.leads, np.float32(np.nan))

@@ -1,63 +1,57 @@
-"""Where results go: the protocol of a sink, and the mailbox that hands blocks to another thread."""
+"""A sink that another thread empties when it has time: a screen's."""
 
 import threading
 from collections import deque
-from typing import Protocol
+from dataclasses import replace
 
-from stream.items import Block, Status
-
-
-class Sink(Protocol):
-    """Something that takes settled blocks, in order, each once."""
-
-    def push(self, block: Block) -> None:
-        """Take the next block."""
-
-    def close(self) -> None:
-        """Finish: everything pushed so far is kept."""
+from stream.items import Block, Event, Gap, Item
+from stream.status import Status, after
 
 
 class Mailbox:
-    """A sink that a slower thread empties: when it is full the oldest block is dropped and counted.
+    """Holds what came since it was last emptied; when it is full the oldest is dropped and counted.
 
     Parameters
     ----------
     capacity : int
-        Blocks held at most.
+        Blocks and gaps held at most. Events are told by `status` at once, whatever is dropped.
+
+    Attributes
+    ----------
+    dropped : int
+        Blocks and gaps that were dropped.
     """
 
     def __init__(self, capacity: int = 256) -> None:
-        self._blocks: deque[Block] = deque()
+        self.dropped = 0
+        self._items: deque[Block | Gap] = deque()
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._status = Status("searching")
-        self.dropped = 0
+        self._status = Status()
 
-    def push(self, block: Block) -> None:
-        """Take the next block, dropping the oldest when full."""
+    def push(self, item: Item) -> None:
+        """Take the next item, dropping the oldest when full."""
         with self._lock:
-            if len(self._blocks) == self._capacity:
-                self._blocks.popleft()
+            self._status = after(self._status, item)
+            if isinstance(item, Event):
+                return
+            if len(self._items) == self._capacity:
+                self._items.popleft()
                 self.dropped += 1
-            self._blocks.append(block)
+            self._items.append(item)
 
     def close(self) -> None:
         """Nothing to finish: what is held can still be drained."""
 
-    def drain(self) -> list[Block]:
-        """All blocks since the last call, oldest first."""
+    def drain(self) -> list[Block | Gap]:
+        """All blocks and gaps since the last call, oldest first."""
         with self._lock:
-            blocks = list(self._blocks)
-            self._blocks.clear()
-        return blocks
+            items = list(self._items)
+            self._items.clear()
+        return items
 
     @property
     def status(self) -> Status:
-        """The newest status of the bed."""
+        """How the bed is doing by its newest item."""
         with self._lock:
-            return self._status
-
-    @status.setter
-    def status(self, status: Status) -> None:
-        with self._lock:
-            self._status = status
+            return replace(self._status, dropped=self.dropped)

@@ -1,19 +1,24 @@
 """Twelve leads into a WFDB record that can be opened at any moment, also one that nobody finished."""
 
-import os
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SinkError, UsageError
+from engine.files import replacing
 from engine.leads import DISCLAIMER, LEADS, RATE, Origin, label
-from stream.items import Block
+from stream.items import Event, Gap, Item
+from stream.sinks.annotations import LAG, Annotations
+
+Samples = NDArray[np.float32]
 
 GAIN = 1000.0
 """Counts/mV at least."""
@@ -39,10 +44,12 @@ class Recorder:
     """A sink that writes settled leads as WFDB format 16, flushed each second of samples.
 
     Twelve signals in the order of `LEADS`; derived ones carry a ``d``. A sample of one lead that is missing is WFDB's
-    invalid sample, and so is one that had to be derived where its lead was off: what is written as measured was. Where
-    nothing at all arrived is a gap: the record then is a layout segment, the segments between gaps and ``~`` for each
-    gap. While there is no gap and the record is open its header says no sample count, so that whatever is there is
-    read; with gaps the headers are replaced at each flush, after the samples.
+    invalid sample, and so is one that had to be derived where its lead was off: what is written as measured was. A gap
+    is a gap: the record then is a layout segment, the segments between gaps and ``~`` for each gap. While there is no
+    gap and the record is open its header says no sample count, so that whatever is there is read; with gaps the headers
+    are replaced at each flush, after the samples. Beats and events stand in an annotation file, ``NAME.atr``.
+
+    A record that is replaced stays as it is until the new one has samples.
 
     Parameters
     ----------
@@ -58,6 +65,8 @@ class Recorder:
         The source's, counts/mV; used where it is finer than 1000 and still lets 5 mV fit.
     comments : sequence of str
         For the header, such as the model's name.
+    inputs : sequence of Path
+        Files that are being read, and must not be written.
     force : bool
         Whether a record of that name is replaced.
 
@@ -75,18 +84,20 @@ class Recorder:
     Raises
     ------
     UsageError
-        If the folder cannot be written, or the record is there already and `force` is not given. Nothing is written
-        then.
+        If the folder cannot be written, the record is there already and `force` is not given, or it is one of the
+        inputs, by whatever name. Nothing is written then.
     """
 
     def __init__(
         self,
         folder: Path,
         name: str,
+        *,
         rate: int = RATE,
         leads_in: tuple[str, ...] = (),
         gain: float = GAIN,
         comments: Sequence[str] = (),
+        inputs: Sequence[Path] = (),
         force: bool = False,
     ) -> None:
         self.name = re.sub(r"[^-\w]", "_", name, flags=re.ASCII)
@@ -101,28 +112,35 @@ class Recorder:
         self._labels = [label(lead, origin) for lead, origin in zip(LEADS, origins, strict=True)]
         self._comments = comments
         self._segments: list[_Segment] = []
-        self._pending: list[NDArray[np.float32]] = []
+        self._pending: list[Samples | int] = []  # samples, and lengths of gaps
         self._pending_length = 0
         self._start: int | None = None
         self._closed = False
-        self._file = self._begin(force)
+        self._annotations = Annotations(folder / f"{self.name}.atr")
+        self._part: Path | None = None
+        self._file = self._begin(inputs, force)
 
-    def push(self, block: Block) -> None:
-        """Take the next block; what is missing before it, because it was dropped or could not be written, is a gap.
+    def push(self, item: Item) -> None:
+        """Take the next item; what is missing before it, because it was lost or could not be written, is a gap.
 
         Raises
         ------
         SinkError
             If it cannot be written.
         """
+        if isinstance(item, Event):
+            self._annotations.add(item)
+            return
         if self._start is None:
-            self._start = block.start
-        missing = max(0, block.start - self._start - self.samples - self._pending_length)
-        if missing:
-            self._pending.append(np.full((len(LEADS), missing), np.nan, np.float32))
-        derived = self._is_measured & (block.origin != Origin.MEASURED)
-        self._pending.append(np.where(derived, np.float32(np.nan), block.leads))
-        self._pending_length += missing + block.leads.shape[1]
+            self._start = item.start
+        missing = item.start - self._start - self.samples - self._pending_length
+        if missing > 0:
+            self._pend(missing)
+        if isinstance(item, Gap):
+            self._pend(item.length)
+        else:
+            derived = self._is_measured & (item.origin != Origin.MEASURED)
+            self._pend(np.where(derived, np.float32(np.nan), item.leads))
         if self._pending_length >= self._rate:
             self._flush()
 
@@ -141,54 +159,75 @@ class Recorder:
             self._flush()
         finally:
             self._file.close()
-            if not self._data_segments:
+            if self._part is not None:
+                self._part.unlink()
+            elif not self._data_segments:
                 _remove(_files(self._folder, self.name))
 
     @property
     def _data_segments(self) -> list[_Segment]:
         return [segment for segment in self._segments if segment.data]
 
-    def _begin(self, force: bool) -> FileIO:
-        """Check the folder, make room, and open the first data file beside a header that says no count."""
+    def _begin(self, inputs: Sequence[Path], force: bool) -> FileIO:
+        """Check the folder, and open the first data file under a name that nobody has."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             existing = _files(self._folder, self.name)
+            read = {path.resolve() for path in inputs}
+            if any(path.resolve() in read for path in existing):
+                raise UsageError(f"{self._folder} holds the record that is read; choose another folder")
             if existing and not force:
                 raise UsageError(f"{existing[0]} is there already; add --force to replace it, or choose another folder")
-            _replace(self._folder / f"{self.name}_probe", "")
-            _remove([self._folder / f"{self.name}_probe", *existing])
-            file = (self._folder / f"{self.name}.dat").open("wb", buffering=0)
-            _replace(self.path, self._signal_header(self.name, _Segment(data=f"{self.name}.dat"), counted=False))
+            self._part = self._folder / f".{self.name}.{secrets.token_hex(4)}.part"
+            file = self._part.open("xb", buffering=0)
+            if not existing:
+                self._move_in()
         except OSError as error:
+            if self._part is not None:
+                self._part.unlink(missing_ok=True)
             raise UsageError(f"cannot write into {self._folder}: {error.strerror}; choose another folder") from error
         return file
+
+    def _move_in(self) -> None:
+        """Give the first data file its name, beside a header that says no count, in the place of what was there."""
+        if self._part is None:
+            return
+        old = _files(self._folder, self.name)
+        _write(self.path, self._signal_header(self.name, _Segment(data=f"{self.name}.dat"), counted=False))
+        self._part.replace(self._folder / f"{self.name}.dat")
+        self._part = None
+        _remove([path for path in old if path.name not in (f"{self.name}.dat", self.path.name)])
+
+    def _pend(self, what: Samples | int) -> None:
+        self._pending.append(what)
+        self._pending_length += what if isinstance(what, int) else what.shape[1]
 
     def _flush(self) -> None:
         """Write what is pending: samples first, so that no header ever promises more than there is."""
         pending, self._pending, self._pending_length = self._pending, [], 0
+        start = self._start or 0
         try:
-            if pending:
-                self._write(np.concatenate(pending, axis=1))
-            if self._data_segments and (self._closed or len(self._segments) > 1):
-                self._write_headers()
+            for is_gap, some in groupby(pending, lambda what: isinstance(what, int)):
+                if is_gap:
+                    self._write_gap(sum(cast("Iterable[int]", some)))
+                else:
+                    self._write_samples(np.concatenate(list(cast("Iterable[Samples]", some)), axis=1))
+            if self._data_segments:
+                self._move_in()
+                if self._closed or len(self._segments) > 1:
+                    self._write_headers()
+                if self._closed:
+                    self._annotations.close(start)
+                else:
+                    self._annotations.write(start, start + self.samples - LAG)
         except OSError as error:
             raise SinkError(f"cannot write {self.path}: {error.strerror}; what came before is kept") from error
 
-    def _write(self, columns: NDArray[np.float32]) -> None:
-        empty: NDArray[np.bool_] = np.all(np.isnan(columns), axis=0)
-        edges = [0, *(np.flatnonzero(np.diff(empty)) + 1).tolist(), len(empty)]
-        for start, stop in pairwise(edges):
-            if start < stop:
-                segment = self._gap() if empty[start] else self._data_segment()
-                if not empty[start]:
-                    self._write_samples(segment, columns[:, start:stop])
-                segment.length += stop - start
-                self.samples += stop - start
-
-    def _gap(self) -> _Segment:
+    def _write_gap(self, length: int) -> None:
         if not self._segments or self._segments[-1].data:
             self._segments.append(_Segment())
-        return self._segments[-1]
+        self._segments[-1].length += length
+        self.samples += length
 
     def _data_segment(self) -> _Segment:
         """The segment being written; after a gap a new one. The first keeps the file that is open already."""
@@ -204,14 +243,22 @@ class Recorder:
         self._segments.append(segment)
         return segment
 
-    def _write_samples(self, segment: _Segment, columns: NDArray[np.float32]) -> None:
+    def _write_samples(self, columns: Samples) -> None:
+        segment = self._data_segment()
         counts = np.rint(columns.astype(np.float64) * self.gain)
         self.clipped += int((np.abs(counts) > LARGEST).sum())
         stored = np.where(np.isnan(counts), INVALID, np.clip(counts, -LARGEST, LARGEST)).astype(np.int64)
-        self._append(np.ascontiguousarray(stored.T, "<i2").tobytes())
+        try:
+            self._append(np.ascontiguousarray(stored.T, "<i2").tobytes())
+        except OSError:
+            if not segment.length:
+                self._segments.pop()  # its file stays open, or is opened anew
+            raise
         if not segment.length:
             segment.first = stored[:, 0]
         segment.sums += stored.sum(axis=1)
+        segment.length += columns.shape[1]
+        self.samples += columns.shape[1]
 
     def _append(self, data: bytes) -> None:
         """Write all of it, or, if the disk is full, nothing: what is in the file is what was counted."""
@@ -227,17 +274,17 @@ class Recorder:
     def _write_headers(self) -> None:
         """Bring the headers up to what is written; the record's own comes last, so that it never names what is not."""
         if len(self._segments) == 1:
-            _replace(self.path, self._signal_header(self.name, self._segments[0], counted=True))
+            _write(self.path, self._signal_header(self.name, self._segments[0], counted=True))
             return
         layout = f"{self.name}_layout"
-        _replace(self._folder / f"{layout}.hea", self._signal_header(layout, _Segment(data="~"), counted=True))
+        _write(self._folder / f"{layout}.hea", self._signal_header(layout, _Segment(data="~"), counted=True))
         self._write_segment_header(self._data_segments[-1])
         lines = [f"{self.name}/{len(self._segments) + 1} {len(LEADS)} {self._rate} {self.samples}", f"{layout} 0"]
         lines += [f"{segment.name} {segment.length}" for segment in self._segments]
-        _replace(self.path, "\n".join([*lines, *self._comment_lines(), ""]))
+        _write(self.path, "\n".join([*lines, *self._comment_lines(), ""]))
 
     def _write_segment_header(self, segment: _Segment) -> None:
-        _replace(self._folder / f"{segment.name}.hea", self._signal_header(segment.name, segment, counted=True))
+        _write(self._folder / f"{segment.name}.hea", self._signal_header(segment.name, segment, counted=True))
 
     def _signal_header(self, name: str, segment: _Segment, counted: bool) -> str:
         """The header of a single segment (https://physionet.org/physiotools/wag/header-5.htm)."""
@@ -258,7 +305,7 @@ class Recorder:
 
 def _files(folder: Path, name: str) -> list[Path]:
     """All files of the record of this name that are there."""
-    ours = re.compile(rf"{re.escape(name)}(\.hea|\.dat|_layout\.hea|_segment_\d+\.(hea|dat))(\.part)?")
+    ours = re.compile(rf"{re.escape(name)}(\.hea|\.dat|\.atr|_layout\.hea|_segment_\d+\.(hea|dat))")
     return sorted(path for path in folder.iterdir() if ours.fullmatch(path.name))
 
 
@@ -267,8 +314,6 @@ def _remove(paths: Sequence[Path]) -> None:
         path.unlink()
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that at any moment it is either the old one or the new one, whole."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="ascii", errors="replace")
-    os.replace(part, path)
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text, encoding="ascii", errors="replace")

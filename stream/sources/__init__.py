@@ -1,1 +1,45 @@
-"""Where samples come from: records, and what replays them."""
+"""Where samples come from: the protocol of a source."""
+
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from stream.items import Arrival
+
+LONGEST_WAIT_S = 0.2
+"""No thread waits longer without looking whether it shall stop."""
+
+
+class Source(Protocol):
+    """Something that sends the samples of one bed.
+
+    Attributes
+    ----------
+    name : str
+        What people call it.
+    rate : float
+        Nominal samples per second.
+    leads : tuple of str
+        The input: the leads it measures.
+    patient : bool
+        Whether it can wait: a file does, while a device goes on whether anybody listens or not.
+    """
+
+    @property
+    def name(self) -> str:
+        """See the class."""
+
+    @property
+    def rate(self) -> float:
+        """See the class."""
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """See the class."""
+
+    @property
+    def patient(self) -> bool:
+        """See the class."""
+
+    def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
+        """What comes, as it comes, until the stream's end or soon after `stop` is set; may raise what ended it."""

@@ -113,6 +113,8 @@ class Record:
         Whether its header says that nobody was recorded.
     gain : float
         The largest ADC gain among its leads, counts/mV.
+    files : tuple of Path
+        All that it is read from: headers and data.
     """
 
     def __init__(
@@ -121,8 +123,10 @@ class Record:
         rate: float,
         segments: Sequence[Segment],
         channels: tuple[str, ...],
+        *,
         gain: float,
         synthetic: bool,
+        files: tuple[Path, ...],
     ) -> None:
         self.name = path.stem
         self.path = path
@@ -132,6 +136,7 @@ class Record:
         self.channels = channels
         self.gain = gain
         self.synthetic = synthetic
+        self.files = files
         self._segments = segments
         self._starts = [segment.start for segment in segments]
 
@@ -203,7 +208,16 @@ def open_record(path: Path, mapping: Mapping[str, str] = NO_MAPPING) -> Record:
     for segment in segments:
         if segment.rows:
             _read_segment(segment, segment.length - 1, segment.length)  # what cannot be read to its end is not begun
-    return Record(master.path, float(rate), segments, channels, gain, synthetic)
+    headers = [header for header, _ in parts if header is not None]
+    return Record(
+        master.path,
+        float(rate),
+        segments,
+        channels,
+        gain=gain,
+        synthetic=synthetic,
+        files=(master.path, *(file for header in headers for file in _files(header))),
+    )
 
 
 def select(record: Record, leads: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -349,6 +363,11 @@ def _segment(header: _Header, start: int, length: int | None, lead_of: Mapping[s
         gain=max((abs(header.fields.adc_gain[c]) / mv for (c, _), mv in zip(found, to_mv, strict=True)), default=0.0),
         uncounted=uncounted,
     )
+
+
+def _files(header: _Header) -> list[Path]:
+    """The header of a segment and its data."""
+    return [header.path, *(header.path.with_name(name) for name in dict.fromkeys(header.fields.file_name))]
 
 
 def _available(header: _Header, length: int | None) -> int:

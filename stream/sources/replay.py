@@ -1,6 +1,5 @@
-"""A record sent as if it were a device, in its own time or as fast as it goes."""
+"""A record replayed: read piece by piece, and each piece let go when a device would have sent it."""
 
-import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -8,15 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.leads import INDEX, LEADS
-from stream.items import Chunk
+from stream.items import Arrival, Chunk
+from stream.sources import LONGEST_WAIT_S
 from stream.sources.record import Record
 
 PIECE_S = 60
 """Read at once from the record: opening its files costs 3 ms, a minute of them 2 ms more."""
-LONGEST_WAIT_S = 0.2
-
-Arrival = tuple[float, Chunk] | Exception | None
-"""What a source's thread puts: monotonic time and chunk; at its end None, or the error that ended it."""
+CHUNK_MS = 20.0
+"""What devices usually send at once."""
 
 
 class Replay:
@@ -25,66 +23,53 @@ class Replay:
     Parameters
     ----------
     record : Record
-        Read piece by piece.
+        What is replayed.
     leads : tuple of str
         The input; all the record's leads are sent beside it as the truth.
     speed : float or None
         Times real time; None is as fast as it goes.
     chunk_ms : float
         Length of a chunk.
-
-    Attributes
-    ----------
-    waited : int
-        Chunks that found the queue full: a file can wait.
     """
 
-    def __init__(self, record: Record, leads: tuple[str, ...], speed: float | None, chunk_ms: float = 20) -> None:
-        self.waited = 0
+    patient = True
+
+    def __init__(
+        self, record: Record, leads: tuple[str, ...], speed: float | None, *, chunk_ms: float = CHUNK_MS
+    ) -> None:
+        self.name = record.name
+        self.rate = record.rate
+        self.leads = leads
         self._record = record
-        self._rows = [INDEX[lead] for lead in leads]
         self._speed = speed
-        self._length = max(1, round(record.rate * chunk_ms / 1000))
+        self._chunk_ms = chunk_ms
 
-    def chunks(self) -> Iterator[Chunk]:
-        """All chunks of the record, in order."""
-        piece_length = max(1, round(PIECE_S * self._record.rate / self._length)) * self._length
-        for start in range(0, self._record.n_samples, piece_length):
-            truth = self._record.read(start, min(start + piece_length, self._record.n_samples))
-            samples = np.full((len(LEADS), truth.shape[1]), np.nan, np.float32)
-            samples[self._rows] = truth[self._rows]
-            for at in range(0, truth.shape[1], self._length):
-                columns = slice(at, at + self._length)
-                yield Chunk(start + at, samples[:, columns].copy(), truth[:, columns].copy())
+    def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
+        """See `Source.arrivals`.
 
-    def run(self, chunks: "queue.Queue[Arrival]", stop: threading.Event) -> None:
-        """Put every chunk when it is due, then None, or the error that ended it; ends soon after `stop` is set.
-
-        A chunk is due when its last sample would have been taken, counted from the start: waits do not add up.
+        A chunk comes when its last sample would have been taken, counted from the start: waits do not add up.
         """
-        last: Exception | None = None
-        try:
-            began = time.monotonic()
-            for chunk in self.chunks():
-                if self._speed is not None:
-                    taken_s = (chunk.index + chunk.samples.shape[1]) / self._record.rate
-                    _wait_until(began + taken_s / self._speed, stop)
-                if not self._put(chunks, (time.monotonic(), chunk), stop):
-                    return
-        except Exception as error:  # raised again where the chunks are taken
-            last = error
-        self._put(chunks, last, stop)
+        began = time.monotonic()
+        for chunk in chunks(self._record, self.leads, self._chunk_ms):
+            if self._speed is not None:
+                _wait_until(began + chunk.end / self.rate / self._speed, stop)
+            if stop.is_set():
+                return
+            yield Arrival(time.monotonic(), chunk.samples, chunk.index, truth=chunk.truth)
 
-    def _put(self, chunks: "queue.Queue[Arrival]", item: Arrival, stop: threading.Event) -> bool:
-        """Put an item when there is room; False if `stop` was set before there was."""
-        self.waited += chunks.full()
-        while not stop.is_set():
-            try:
-                chunks.put(item, timeout=LONGEST_WAIT_S)
-                return True
-            except queue.Full:
-                continue
-        return False
+
+def chunks(record: Record, leads: tuple[str, ...], chunk_ms: float) -> Iterator[Chunk]:
+    """All of a record in chunks of this length, in order: some leads as the input, all it holds as the truth."""
+    rows = [INDEX[lead] for lead in leads]
+    length = max(1, round(record.rate * chunk_ms / 1000))
+    piece_length = max(1, round(PIECE_S * record.rate / length)) * length
+    for start in range(0, record.n_samples, piece_length):
+        truth = record.read(start, min(start + piece_length, record.n_samples))
+        samples = np.full((len(LEADS), truth.shape[1]), np.nan, np.float32)
+        samples[rows] = truth[rows]
+        for at in range(0, truth.shape[1], length):
+            columns = slice(at, at + length)
+            yield Chunk(start + at, samples[:, columns].copy(), truth[:, columns].copy())
 
 
 def _wait_until(deadline: float, stop: threading.Event) -> None:

@@ -20,13 +20,28 @@ def test_another_name_is_not() -> None:
 
 
 def test_a_monitor_of_ones_own() -> None:
-    """Source, bed and engine by the public names alone."""
-    from ecgstream.cli import BUNDLED
+    """Source, ward, bed, engine and sinks by the public names alone."""
+    from ecgstream.records import BUNDLED
 
-    record = ecgstream.open_record(BUNDLED)
-    bed = ecgstream.Bed(ecgstream.load(), record.rate)
-    blocks = [
-        block for chunk in ecgstream.Replay(record, ("I", "II", "V4"), None).chunks() for block in bed.push(chunk)
-    ]
-    assert blocks[0].leads.shape[0] == len(ecgstream.LEADS)
-    assert blocks[-1].end == record.n_samples - bed.look_ahead
+    class Longest:
+        """A sink of one's own."""
+
+        end = 0
+
+        def push(self, item: ecgstream.Block | ecgstream.Gap | ecgstream.Event) -> None:
+            if isinstance(item, ecgstream.Block):
+                assert item.leads.shape[0] == len(ecgstream.LEADS)
+                self.end = item.end
+
+        def close(self) -> None:
+            pass
+
+    record, engine, sink = ecgstream.open_record(BUNDLED), ecgstream.load(), Longest()
+    leads = ("I", "II", "V4")
+    ward = ecgstream.Ward(engine)
+    bed = ecgstream.Bed(engine, record.rate, leads)
+    place = ward.admit(bed, ecgstream.Replay(record, leads, None), [ecgstream.Direct(sink, "longest")], real_time=False)
+    ward.start()
+    ward.wait()
+    assert sink.end == record.n_samples
+    assert place.failures == []

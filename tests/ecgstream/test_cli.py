@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgstream.cli import app
+from ecgstream.commands.main import app
+from ecgstream.commands.options import parse_threads
+from engine.errors import ModelError
 from engine.leads import LEADS
 from engine.model import MODELS
 from stream.sources.record import open_record
@@ -109,7 +111,7 @@ def look_ahead(folder: Path) -> list[object]:
     return [BUNDLED, "--look-ahead", 101]
 
 
-FAULTS = {
+FAULTS: dict[Faulty, str] = {
     missing: "name its .hea file",
     without_data: "put it beside the header",
     without_header: "put r.hea beside it",
@@ -151,6 +153,9 @@ def test_a_fault_is_one_line_and_leaves_nothing(fault: Faulty, tmp_path: Path) -
         (["replay", "--speed", "fast"], "or max"),
         (["replay", "--filter", "loud"], "monitor, diagnostic, none"),
         (["replay", "--look-ahead", "soon"], "see ecgstream replay --help"),
+        (["replay", "--threads", "0"], "--threads 0: give 1 or more"),
+        (["replay", "--threads", "many"], "see ecgstream replay --help"),
+        (["convert", "record", "--out", "out", "--threads", "-1"], "--threads -1: give 1 or more"),
         (["replay", "--bogus"], "see ecgstream replay --help"),
         (["replay", "one", "two"], "see ecgstream replay --help"),
         (["convert"], "see ecgstream convert --help"),
@@ -203,6 +208,58 @@ def test_the_record_that_is_read_is_never_replaced(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert "choose another folder" in done.stderr
     assert path.with_suffix(".dat").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("cores", "wanted", "alone", "beside_a_window"),
+    [
+        (1, 1, 1, 1),
+        (1, 4, 1, 1),
+        (2, 1, 1, 1),
+        (2, 2, 2, 1),
+        (8, 1, 1, 1),
+        (8, 7, 7, 7),
+        (8, 8, 8, 7),
+        (8, 10**6, 8, 7),
+    ],
+)
+def test_threads_are_as_many_as_there_are_cores_for(
+    monkeypatch: pytest.MonkeyPatch, cores: int, wanted: int, alone: int, beside_a_window: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert parse_threads(wanted) == alone
+    assert parse_threads(wanted, window=True) == beside_a_window
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert parse_threads(wanted, window=True) == beside_a_window
+
+
+@pytest.mark.parametrize(
+    ("arguments", "threads"),
+    [
+        (["replay"], 1),
+        (["replay", "--threads", "3"], 3),
+        (["replay", "--threads", "9"], 7),
+        (["replay", "--headless", "--threads", "9"], 8),
+        (["convert", BUNDLED, "--out", "out"], 1),
+        (["convert", BUNDLED, "--out", "out", "--threads", "9"], 8),
+    ],
+)
+def test_threads_reach_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[object], threads: int
+) -> None:
+    asked = []
+
+    def load(_model: Path | None, *, threads: int) -> None:
+        asked.append(threads)
+        raise ModelError("enough is seen")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("engine.model.load", load)
+    with pytest.raises(ModelError, match="enough"):
+        app(list(map(str, arguments)), standalone_mode=False)
+    assert asked == [threads]
 
 
 def test_without_a_screen_it_says_what_to_type() -> None:

@@ -14,33 +14,18 @@ from ecgstream.conversion import convert
 from engine.errors import SinkError
 from engine.leads import LEADS, Origin
 from engine.model import load
-from stream.bed import Bed, offline_bed
-from stream.items import Block
+from stream.bed import Bed, offline_bed, passed
+from stream.items import Block, Gap
 from stream.sinks.comparison import Comparison
 from stream.sources.record import Record, open_record
-from stream.sources.replay import Replay
+from stream.sources.replay import chunks
 from tests.ecgstream.command import BUNDLED, COMMAND, ecgstream
+from tests.stream.chunks import laid
+from tests.stream.sinks.kept import Kept, Raising
 from tools.bench import convert as measure_conversion
 from tools.bench import long_record
 
 MEASURED = ("I", "II", "V4")
-
-
-class Kept:
-    """A sink that keeps every block."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Block] = []
-        self.closed = 0
-
-    def push(self, block: Block) -> None:
-        self.blocks.append(block)
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def joined(self, name: str) -> np.ndarray:
-        return np.concatenate([getattr(block, name) for block in self.blocks], axis=1)
 
 
 @pytest.fixture
@@ -50,18 +35,14 @@ def record() -> Record:
 
 def test_it_gives_what_the_live_path_gives(record: Record) -> None:
     engine = load()
-    offline, live = Kept(), Kept()
-    convert(record, MEASURED, offline_bed(engine, record.rate), [offline])
-    bed = Bed(engine, record.rate)
-    for chunk in Replay(record, MEASURED, None).chunks():
-        for block in bed.push(chunk):
-            live.push(block)
-    for block in bed.finish():
-        live.push(block)
-    assert np.array_equal(offline.joined("origin"), live.joined("origin"))
-    assert np.allclose(offline.joined("leads"), live.joined("leads"), atol=1e-4)
-    measured = live.joined("origin") == Origin.MEASURED
-    assert np.array_equal(offline.joined("leads")[measured], live.joined("leads")[measured])
+    kept = Kept()
+    convert(engine, record, MEASURED, offline_bed(engine, record.rate, MEASURED), [kept])
+    bed = Bed(engine, record.rate, MEASURED)
+    offline, live = laid(kept.items), laid(list(passed(engine, bed, chunks(record, MEASURED, 20))))
+    assert np.array_equal(offline.origin, live.origin)
+    assert np.allclose(offline.leads, live.leads, rtol=0, atol=1e-5)
+    measured = live.origin == Origin.MEASURED
+    assert np.array_equal(offline.leads[measured], live.leads[measured])
 
 
 def test_the_command_writes_and_sums_up(tmp_path: Path) -> None:
@@ -78,13 +59,10 @@ def test_the_command_writes_and_sums_up(tmp_path: Path) -> None:
 
 
 def test_sinks_are_closed_whatever_happens(record: Record) -> None:
-    class Full(Kept):
-        def push(self, block: Block) -> None:
-            raise SinkError("the disk is full")
-
-    full, other = Full(), Kept()
+    full, other = Raising(SinkError("the disk is full")), Kept()
+    engine = load()
     with pytest.raises(SinkError):
-        convert(record, MEASURED, offline_bed(load(), record.rate), [other, full])
+        convert(engine, record, MEASURED, offline_bed(engine, record.rate, MEASURED), [other, full])
     assert full.closed == other.closed == 1
 
 
@@ -120,7 +98,8 @@ def test_the_comparison_is_pearsons_r_in_the_band_of_the_monitor(record: Record)
 
     engine = load()
     kept, whole, chunked = Kept(), Comparison(), Comparison()
-    convert(record, MEASURED, offline_bed(engine, record.rate), [kept, whole])
+    convert(engine, record, MEASURED, offline_bed(engine, record.rate, MEASURED), [kept, whole])
+    result = laid(kept.items)
     for block in kept.blocks:
         for at in range(0, block.leads.shape[1], 777):
             some = slice(at, at + 777)
@@ -134,9 +113,56 @@ def test_the_comparison_is_pearsons_r_in_the_band_of_the_monitor(record: Record)
                 )
             )
     assert whole.figures() == chunked.figures()
-    estimate, truth = (CausalFilter("monitor", 12).push(kept.joined(name)) for name in ("leads", "truth"))
+    estimate, truth = (CausalFilter("monitor", 12).push(each) for each in (result.leads, result.truth))
     for row, (lead, figures) in enumerate(whole.figures().items()):
         assert lead == LEADS[row]
         assert figures.r == pytest.approx(np.corrcoef(estimate[row], truth[row])[0, 1], abs=1e-4)
         error = (estimate[row] - truth[row]).astype(np.float64)
         assert figures.rmse_uv == pytest.approx(1000 * np.sqrt((error**2).mean()), abs=0.06)
+
+
+def test_a_gap_starts_the_filters_of_the_comparison_anew(record: Record) -> None:
+    engine = load()
+    kept, whole, halves = Kept(), Comparison(), Comparison()
+    convert(engine, record, MEASURED, offline_bed(engine, record.rate, MEASURED), [kept])
+    for block in kept.blocks:
+        whole.push(block)
+        halves.push(block)
+        halves.push(Gap(block.end, 5))
+    assert whole.figures() != halves.figures()
+    assert halves.figures()["V1"].r == pytest.approx(whole.figures()["V1"].r, abs=0.05)
+
+
+@pytest.mark.parametrize("linked", [".hea", ".dat"])
+def test_a_source_that_is_linked_into_the_output_is_never_deleted(tmp_path: Path, linked: str) -> None:
+    """Found: where the record that is read is a link into the output folder, --force deleted what it points to."""
+    source, out = tmp_path / "a", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    for suffix in (".hea", ".dat"):
+        content = BUNDLED.with_suffix(suffix).read_bytes()
+        home = out if suffix == linked else source
+        (home / f"synthetic{suffix}").write_bytes(content)
+        if home is out:
+            (source / f"synthetic{suffix}").symlink_to(out / f"synthetic{suffix}")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    done = ecgstream("convert", source / "synthetic", "--out", out, "--force")
+    assert done.returncode == 2
+    assert "holds the record that is read; choose another folder" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_jump_of_a_day_is_recorded_as_a_gap(tmp_path: Path) -> None:
+    day = 24 * 3600 * 500
+    for name in ("r_1", "r_2"):
+        long_record(tmp_path, hours=1 / 360).with_suffix(".dat").rename(tmp_path / f"{name}.dat")
+        header = (tmp_path / "long.hea").read_text().replace("long", name)
+        (tmp_path / f"{name}.hea").write_text(header)
+    lengths = [open_record(tmp_path / name).n_samples for name in ("r_1", "r_2")]
+    (tmp_path / "r.hea").write_text(f"r/3 12 500 {sum(lengths) + day}\nr_1 {lengths[0]}\n~ {day}\nr_2 {lengths[1]}\n")
+    done = ecgstream("convert", tmp_path / "r", "--out", tmp_path / "out", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["samples"] == sum(lengths) + day
+    header = wfdb.rdheader(str(tmp_path / "out" / "r"))
+    assert header.seg_len == [0, lengths[0], day, lengths[1]]

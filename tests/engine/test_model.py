@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from engine import model as models
 from engine.errors import ModelError, UsageError
-from engine.model import MODELS, load, load_manifest
+from engine.model import DEFAULT, MODELS, load, load_manifest
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A copy of the shipped model: the path of its manifest."""
     folder = tmp_path / "models"
-    shutil.copytree(MODELS, folder)
-    return next(folder.glob("*.json"))
+    folder.mkdir()
+    for file in MODELS.glob(f"{DEFAULT}.*"):
+        shutil.copy(file, folder)
+    return folder / f"{DEFAULT}.json"
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -23,11 +26,28 @@ def edit(path: Path, **changes: object) -> None:
 
 
 def test_the_shipped_model_is_small_enough() -> None:
-    assert sum(file.stat().st_size for file in MODELS.iterdir()) <= 8_000_000
+    assert sum(file.stat().st_size for file in MODELS.glob(f"{DEFAULT}.*")) <= 8_000_000
 
 
 def test_a_manifest_or_its_folder(model: Path) -> None:
     assert load_manifest(model)[0] == load_manifest(model.parent)[0] == load_manifest()[0]
+
+
+def test_another_model_beside_the_default_changes_nothing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(model, model.with_name("another.json"))
+    edit(model.with_name("another.json"), name="another")
+    monkeypatch.setattr(models, "MODELS", model.parent)
+    assert load_manifest()[1] == model
+    assert load().name == DEFAULT
+    assert load(model.with_name("another.json")).name == "another"
+    with pytest.raises(ModelError, match=r"2 manifests, not one; name the \.json"):
+        load(model.parent)
+
+
+def test_the_default_model_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "MODELS", tmp_path)
+    with pytest.raises(ModelError, match=rf"{DEFAULT}\.json"):
+        load()
 
 
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
@@ -80,3 +100,10 @@ def test_missing_files_and_folders(model: Path, tmp_path: Path) -> None:
 def test_an_unknown_backend() -> None:
     with pytest.raises(UsageError, match="onnx, torch"):
         load(backend="abacus")
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_fewer_than_one_thread(backend: str, threads: int) -> None:
+    with pytest.raises(UsageError, match=rf"--threads {threads}\b"):
+        load(backend=backend, threads=threads)

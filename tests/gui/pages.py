@@ -1,7 +1,8 @@
-"""Blocks made for the screen, the window that shows them, and what stands in its pixels."""
+"""Blocks, gaps and events made for the screen, the page that shows them, and what stands in its pixels."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -14,7 +15,7 @@ from engine.leads import LEADS, Origin
 from gui.page import GAINS, LAYOUTS, SPEEDS, PageInfo, View, expected_origins
 from gui.paper import Geometry, Scale, arrange, print_paper
 from gui.theme import DARK, LIGHT, Theme
-from stream.items import Block, Tail
+from stream.items import Block, Event, Gap, Kind, Tail
 
 LEADS_IN = ("I", "II", "V4")
 ORIGINS = expected_origins(LEADS_IN)
@@ -46,8 +47,19 @@ def info(**changes: object) -> PageInfo:
     return replace(usual, **changes)  # type: ignore[arg-type]
 
 
+def source(state: str) -> Event:
+    return Event(0, Kind.SOURCE, text=state)
+
+
+def beat(rate: float | None, why: str = "") -> Event:
+    return Event(0, Kind.BEAT, lead="II", value=rate, text=why)
+
+
 def twelve(seed: int, length: int, gaps: int = 0) -> Block:
-    """Leads that wander with steep beats in between, estimated with an interval, and the recording's own."""
+    """Leads that wander with steep beats in between, estimated with an interval, and the recording's own.
+
+    With gaps it is none of a bed's, until `stream` has made items of it.
+    """
     rng = np.random.default_rng(seed)
     truth = np.cumsum(rng.normal(0, 0.02, (len(LEADS), length)), axis=1)
     truth[:, 30::100] += 1.2
@@ -64,10 +76,13 @@ def twelve(seed: int, length: int, gaps: int = 0) -> Block:
 
 
 def tail_after(index: int, length: int = 50) -> Tail:
-    """What might be guessed after an index: never the same twice, and never what comes."""
-    guess = np.random.default_rng(index).normal(0, 0.5, (len(LEADS), length)).astype(np.float32)
+    """What might be guessed after an index: never the same twice, never what comes, and now and then nothing more."""
+    rng = np.random.default_rng(index)
+    guess = rng.normal(0, 0.5, (len(LEADS), length)).astype(np.float32)
     origin = np.repeat(np.array(ORIGINS, np.uint8)[:, None], length, axis=1)
-    return Tail(guess, np.abs(guess) * (origin == Origin.ESTIMATED), origin)
+    known = int(rng.uniform(0.5, 1.5) * length)
+    guess[:, known:], origin[:, known:] = np.nan, Origin.NONE
+    return Tail(guess, np.where(origin == Origin.ESTIMATED, np.abs(guess), np.float32(0)), origin)
 
 
 def level(mv: float, length: int, origins: tuple[Origin, ...] = ORIGINS, start: int = 0, half: float = 0) -> Block:
@@ -78,26 +93,33 @@ def level(mv: float, length: int, origins: tuple[Origin, ...] = ORIGINS, start: 
     return Block(start, leads, interval, origin)
 
 
-def cut(whole: Block, sizes: list[int]) -> Iterator[Block]:
+def cut(whole: Block, sizes: list[int]) -> list[Block]:
     """The same samples in blocks of these sizes, the last one longer; each but an empty one has a tail of guesses."""
-    assert whole.truth is not None
     stops = [*np.cumsum(sizes, dtype=int).clip(max=whole.end).tolist(), whole.end]
-    start = 0
-    for stop in stops:
-        columns = slice(start, stop)
-        yield Block(
-            start,
-            whole.leads[:, columns],
-            whole.interval[:, columns],
-            whole.origin[:, columns],
-            whole.truth[:, columns],
-            tail_after(stop) if stop > start or stop == whole.end else None,
-        )
-        start = stop
+    return [
+        replace(part(whole, start, stop), tail=tail_after(stop) if stop > start or stop == whole.end else None)
+        for start, stop in pairwise([0, *stops])
+    ]
 
 
-def is_empty(block: Block) -> bool:
-    return not block.origin.any()
+def stream(whole: Block, sizes: list[int]) -> Iterator[Block | Gap]:
+    """The same as `cut`, as a bed has it: gaps where nothing was known."""
+    known: NDArray[np.bool_] = np.any(whole.origin, axis=0)
+    for block in cut(whole, sizes):
+        edges = np.flatnonzero(np.diff(known[block.start : block.end])) + block.start + 1
+        for start, stop in pairwise([block.start, *edges.tolist(), block.end]):
+            if start < stop and not known[start]:
+                yield Gap(start, stop - start)
+            else:
+                has_tail = stop == block.end and bool(known[max(stop - 1, 0)])
+                yield replace(part(whole, start, stop), tail=block.tail if has_tail else None)
+
+
+def part(whole: Block, start: int, stop: int) -> Block:
+    """These columns of a block that starts at 0."""
+    columns = slice(start, stop)
+    truth = None if whole.truth is None else whole.truth[:, columns]
+    return Block(start, whole.leads[:, columns], whole.interval[:, columns], whole.origin[:, columns], truth)
 
 
 def geometry(view: View, width: int = 620, height: int = 420, ratio: float = 1.0) -> Geometry:
@@ -120,8 +142,7 @@ def pixels(picture: QPixmap | QImage) -> Pixels:
     image = image.convertToFormat(QImage.Format.Format_RGB32)
     bits = image.constBits()
     assert bits is not None
-    bits.setsize(image.sizeInBytes())
-    stored = np.frombuffer(bits, np.uint8).reshape(image.height(), image.width(), 4)
+    stored = np.frombuffer(bits.asstring(image.sizeInBytes()), np.uint8).reshape(image.height(), image.width(), 4)
     return stored[:, :, 2::-1].copy()  # stored as blue, green, red
 
 
@@ -135,7 +156,8 @@ def rgb(colour: str | QColor) -> tuple[int, int, int]:
 
 def inked(picture: Pixels, colour: str | QColor) -> NDArray[np.bool_]:
     """Where a picture has exactly this colour."""
-    return (picture == rgb(colour)).all(axis=-1)
+    where: NDArray[np.bool_] = np.all(picture == rgb(colour), axis=-1)
+    return where
 
 
 def is_written(picture: Pixels, word: str, font: QFont, ink: str, ground: str) -> bool:
@@ -173,4 +195,5 @@ def _holds(picture: Pixels, wanted: Pixels) -> bool:
 
 
 def _alike(picture: Pixels, other: Pixels) -> NDArray[np.bool_]:
-    return (np.abs(picture.astype(int) - other) < 64).all(axis=-1)  # a bold line differs by 51 from the light paper
+    where: NDArray[np.bool_] = np.all(np.abs(picture.astype(int) - other) < 64, axis=-1)  # a bold line differs by 51
+    return where

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +16,35 @@ from engine.errors import SinkError, UsageError
 from gui.app import require_screen, show
 from gui.monitor import Monitor
 from gui.theme import LIGHT
-from stream.items import Block, Status
+from stream.items import Block, Event, Gap, Kind
 from stream.sinks.mailbox import Mailbox
-from tests.gui.pages import cut, info, inked, pixels, twelve
+from stream.supervisor import State
+from tests.gui.pages import beat, info, inked, pixels, source, stream, twelve
+
+PATIENCE_S = 30
+ENDED = source(State.ENDED)
+FAILED = Event(0, Kind.FAILED, text="the cable is out")
+
+
+class Watched(Mailbox):
+    """Tells others when the window has emptied it, and from then on what to do in the window's thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emptied = threading.Semaphore(0)
+        self._times = 0
+        self._then: dict[int, Callable[[], None]] = {}
+
+    def after(self, times: int, then: Callable[[], None]) -> None:
+        """Do this once the window has looked so often."""
+        self._then[times] = then
+
+    def drain(self) -> list[Block | Gap]:
+        self._times += 1
+        if self._times in self._then:
+            QTimer.singleShot(0, self._then[self._times])
+        self.emptied.release()
+        return super().drain()
 
 
 def windows() -> list[Monitor]:
@@ -39,8 +64,8 @@ def stop() -> threading.Event:
 
 
 @pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
+def mailbox() -> Watched:
+    return Watched()
 
 
 @contextmanager
@@ -51,30 +76,30 @@ def working(work: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        thread.join(timeout=10)
+        thread.join(timeout=PATIENCE_S)
         assert not thread.is_alive()
 
 
-def streaming(mailbox: Mailbox, stop: threading.Event, state: str, message: str = "") -> Callable[[], None]:
-    """What the engine's thread does: blocks, one after the other, and the state at their end."""
+def streaming(mailbox: Watched, stop: threading.Event, last: Event) -> Callable[[], None]:
+    """What the engine's thread does: one item after another, each once the window has looked, and one at the end."""
 
-    def stream() -> None:
-        for block in cut(twelve(1, 800), [40] * 19):
-            mailbox.push(block)
-            mailbox.status = Status("live", latency_ms=100, heart_rate=70)
-            if stop.wait(0.01):
-                return
-        mailbox.status = Status(state, message=message, heart_rate=70)
+    def run() -> None:
+        items = stream(twelve(1, 800, gaps=1), [40] * 19)
+        for item in (source(State.LIVE), *items, beat(70), last):
+            mailbox.push(item)
+            while not mailbox.emptied.acquire(timeout=0.05):
+                if stop.is_set():
+                    return
 
-    return stream
+    return run
 
 
-@pytest.mark.parametrize(("state", "message"), [("ended", ""), ("failed", "the cable is out")])
+@pytest.mark.parametrize("last", [ENDED, FAILED], ids=["ended", "failed"])
 def test_with_a_snapshot_it_closes_at_the_end(
-    mailbox: Mailbox, stop: threading.Event, tmp_path: Path, state: str, message: str
+    mailbox: Watched, stop: threading.Event, tmp_path: Path, last: Event
 ) -> None:
     path = tmp_path / "page.png"
-    with working(streaming(mailbox, stop, state, message)):
+    with working(streaming(mailbox, stop, last)):
         show(info(), mailbox, stop, path)
     assert stop.is_set()
     assert mailbox.drain() == []
@@ -82,59 +107,55 @@ def test_with_a_snapshot_it_closes_at_the_end(
     assert picture.shape[0] >= 640
     assert inked(picture, LIGHT.measured).sum() > 500
     assert inked(picture, LIGHT.estimated).sum() > 500
-    assert inked(picture, LIGHT.warning).any() == (state == "failed")
+    assert inked(picture, LIGHT.warning).any() == (last is FAILED)
 
 
-def test_without_one_it_stays_until_it_is_closed(mailbox: Mailbox, stop: threading.Event) -> None:
-    stayed_s = []
+def test_without_one_it_stays_until_it_is_closed(mailbox: Watched, stop: threading.Event) -> None:
+    words = []
 
-    def close_later() -> None:
-        began = time.monotonic()
-
-        def close() -> None:
-            [window] = windows()
-            stayed_s.append(time.monotonic() - began)
-            assert window.panel.state.text() == "Ended"
-            window.close()
-
-        QTimer.singleShot(400, close)
+    def close() -> None:
+        [window] = windows()
+        words.append(window.panel.state.text())
+        window.close()
 
     mailbox.push(twelve(2, 400))
-    mailbox.status = Status("ended")
-    QTimer.singleShot(0, close_later)
+    mailbox.push(ENDED)
+    mailbox.after(5, close)
     show(info(), mailbox, stop)
     assert stop.is_set()
-    assert stayed_s[0] >= 0.39
+    assert words == ["Ended"]
 
 
-def test_closing_the_window_ends_the_run(mailbox: Mailbox, stop: threading.Event) -> None:
-    QTimer.singleShot(200, lambda: windows()[0].close())
-    with working(streaming(mailbox, stop, "ended")):
+def test_closing_the_window_ends_the_run(mailbox: Watched, stop: threading.Event) -> None:
+    def close_it() -> None:
+        windows()[0].close()
+
+    mailbox.after(5, close_it)
+    with working(streaming(mailbox, stop, ENDED)):
         show(info(), mailbox, stop)
         assert stop.is_set()
 
 
-def test_stop_from_another_thread_closes_the_window(mailbox: Mailbox, stop: threading.Event) -> None:
+def test_stop_from_another_thread_closes_the_window(mailbox: Watched, stop: threading.Event) -> None:
     def interrupt() -> None:
-        time.sleep(0.2)
+        assert mailbox.emptied.acquire(timeout=PATIENCE_S)
         stop.set()
 
     with working(interrupt):
-        began = time.monotonic()
         show(info(), mailbox, stop)
-    assert 0.15 < time.monotonic() - began < 5
+    assert stop.is_set()
 
 
-def test_a_picture_that_cannot_be_written_is_an_error(mailbox: Mailbox, stop: threading.Event, tmp_path: Path) -> None:
-    mailbox.status = Status("ended")
+def test_a_picture_that_cannot_be_written_is_an_error(mailbox: Watched, stop: threading.Event, tmp_path: Path) -> None:
+    mailbox.push(ENDED)
     with pytest.raises(SinkError, match="cannot write the picture"):
         show(info(), mailbox, stop, tmp_path / "no such folder" / "page.png")
     assert stop.is_set()
 
 
-def test_an_error_while_painting_is_raised(mailbox: Mailbox, stop: threading.Event) -> None:
-    eleven = Block(0, *(np.zeros((11, 40), kind) for kind in (np.float32, np.float32, np.uint8)))
-    mailbox.push(eleven)
+def test_an_error_while_painting_is_raised(mailbox: Watched, stop: threading.Event) -> None:
+    eleven = np.zeros((11, 40), np.float32)
+    mailbox.push(Block(0, eleven, eleven, eleven.astype(np.uint8)))
     with pytest.raises(ValueError, match="shape"):
         show(info(), mailbox, stop)
     assert stop.is_set()
@@ -144,19 +165,19 @@ class Broken(Exception):
     """Something that nobody thought of."""
 
 
-def test_an_error_in_any_slot_is_raised(mailbox: Mailbox, stop: threading.Event) -> None:
+def test_an_error_in_any_slot_is_raised(mailbox: Watched, stop: threading.Event) -> None:
     def fail() -> None:
         raise Broken
 
-    QTimer.singleShot(100, fail)
+    mailbox.after(3, fail)
     with pytest.raises(Broken):
         show(info(), mailbox, stop)
     assert stop.is_set()
 
 
-def test_an_error_before_the_loop_begins_is_raised(mailbox: Mailbox, stop: threading.Event) -> None:
+def test_an_error_before_the_loop_begins_is_raised(mailbox: Watched, stop: threading.Event) -> None:
     class Unreadable(Mailbox):
-        def drain(self) -> list[Block]:
+        def drain(self) -> list[Block | Gap]:
             raise Broken
 
     with pytest.raises(Broken):
@@ -173,15 +194,15 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_ends_it(mailbox: Mailbox, stop: threading.Event) -> None:
-    QTimer.singleShot(100, lambda: signal.raise_signal(signal.SIGINT))
+def test_ctrl_c_ends_it(mailbox: Watched, stop: threading.Event) -> None:
+    mailbox.after(3, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         show(info(), mailbox, stop)
     assert stop.is_set()
 
 
 def test_the_hook_for_errors_is_given_back(
-    mailbox: Mailbox, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+    mailbox: Watched, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[type[BaseException]] = []
     monkeypatch.setattr("sys.excepthook", lambda kind, _error, _trace: seen.append(kind))
@@ -196,16 +217,16 @@ def test_the_hook_for_errors_is_given_back(
     assert seen == [Broken]
 
 
-def test_it_can_be_shown_twice(mailbox: Mailbox, tmp_path: Path) -> None:
+def test_it_can_be_shown_twice(mailbox: Watched, tmp_path: Path) -> None:
     for name in ("one.png", "two.png"):
         mailbox.push(twelve(3, 300))
-        mailbox.status = Status("ended")
+        mailbox.push(ENDED)
         show(info(), mailbox, threading.Event(), tmp_path / name)
         assert (tmp_path / name).is_file()
 
 
 def test_without_a_screen_it_says_what_to_type(
-    mailbox: Mailbox, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+    mailbox: Watched, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)

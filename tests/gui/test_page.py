@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.filters import BANDS
 from engine.leads import LEADS, LIMB, Origin
-from gui.page import GAINS, LAYOUTS, SPEEDS, View, expected_origins
+from gui.page import GAINS, LAYOUTS, SPEEDS, Layout, View, expected_origins
+from tests.gui.pages import info
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_every_layout_shows_all_twelve(layout) -> None:
+def test_every_layout_shows_all_twelve(layout: Layout) -> None:
     shown = [lead for row in layout.rows for lead in row]
     assert set(shown) == set(LEADS)
 
@@ -51,3 +53,8 @@ def test_two_limb_leads_compute_the_rest_of_them(leads_in: set[str]) -> None:
     computed = {lead for lead, origin in origins.items() if origin is Origin.COMPUTED}
     assert computed == (set(LIMB) - leads_in if len(leads_in & set(LIMB)) >= 2 else set())
     assert Origin.NONE not in origins.values()
+
+
+@pytest.mark.parametrize("band", BANDS)
+def test_intervals_are_shown_only_where_they_were_found_to_hold(band: str) -> None:
+    assert info(filter=band).shows_intervals == (band == "monitor")

@@ -6,16 +6,17 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
-from engine.leads import DISCLAIMER
-from gui.panel import STATES, Foot, Help, Line, Panel
+from engine.leads import DISCLAIMER, LIMB
+from gui.panel import STATES, Failure, Foot, Help, Line, Panel
 from gui.theme import DARK, LIGHT, Theme
-from stream.items import Status
+from stream.status import FAILED, Status
+from stream.supervisor import State
 from tests.gui.pages import info, inked, pixels
 
 
-@pytest.fixture(params=[LIGHT, DARK], ids=["light", "dark"])
+@pytest.fixture(params=["light", "dark"])
 def theme(request: pytest.FixtureRequest) -> Theme:
-    return request.param
+    return DARK if request.param == "dark" else LIGHT
 
 
 @pytest.fixture
@@ -35,9 +36,12 @@ def panel(qtbot: QtBot, theme: Theme) -> Panel:
     [
         (Status("live", heart_rate=71.6), "72"),
         (Status("live", heart_rate=None), "--"),
+        (Status("back", heart_rate=61), "61"),
         (Status("ended", heart_rate=180.2), "180"),
         (Status("searching", heart_rate=60), "--"),
+        (Status("no signal", heart_rate=60), "--"),
         (Status("stale", heart_rate=60), "--"),
+        (Status("lost", heart_rate=60), "--"),
         (Status("failed", message="no", heart_rate=60), "--"),
     ],
 )
@@ -46,6 +50,30 @@ def test_the_heart_rate_shows_only_while_it_is_sure(panel: Panel, status: Status
     assert panel.rate.text() == "44"
     panel.show_status(status, frozen=False)
     assert panel.rate.text() == rate
+    assert panel.under_rate.text() == ("" if rate == "--" else "per minute")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_where_there_is_no_heart_rate_its_reason_stands(panel: Panel, state: str) -> None:
+    panel.show_status(Status(state, why_no_rate="lead II carries no signal"), frozen=False)
+    assert panel.rate.text() == "--"
+    assert panel.under_rate.text() == "lead II carries no signal"
+
+
+def test_a_reason_moves_nothing(panel: Panel) -> None:
+    panel.show_status(Status("live", heart_rate=70), frozen=False)
+    QApplication.processEvents()  # lays it out
+    before = panel.state.geometry()
+    for words in (
+        "",
+        "few beats",
+        "no beat for 3 s",
+        "the beats differ too much in strength to be sure of any of them",
+    ):
+        panel.show_status(Status("live", why_no_rate=words), frozen=False)
+        QApplication.processEvents()
+        assert panel.state.geometry() == before
+        assert panel.under_rate.heightForWidth(panel.under_rate.width()) <= panel.under_rate.height()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +81,10 @@ def test_the_heart_rate_shows_only_while_it_is_sure(panel: Panel, status: Status
     [
         ("searching", "Waiting", False),
         ("live", "Live", False),
-        ("stale", "Signal lost", True),
+        ("no signal", "No signal", True),
+        ("stale", "Interrupted", True),
+        ("lost", "Source lost", True),
+        ("back", "Back", False),
         ("ended", "Ended", False),
         ("failed", "Failed", True),
     ],
@@ -65,18 +96,20 @@ def test_the_state_stands_in_words(panel: Panel, theme: Theme, state: str, words
     assert inked(pixels(panel.grab()), theme.warning).any() == calls
 
 
-def test_every_state_has_words() -> None:
-    assert set(STATES) == {"searching", "live", "stale", "ended", "failed"}
+def test_every_state_has_words_of_its_own() -> None:
+    assert set(STATES) == {*State, FAILED}
+    assert len({words for words, _ in STATES.values()}) == len(STATES)
 
 
-def test_frozen_says_so_and_how_the_stream_is(panel: Panel, theme: Theme) -> None:
-    panel.show_status(Status("stale"), frozen=True)
+@pytest.mark.parametrize("state", STATES)
+def test_frozen_says_so_and_how_the_stream_is(panel: Panel, theme: Theme, state: str) -> None:
+    panel.show_status(Status(state), frozen=True)
     assert panel.state.text() == "Frozen"
-    assert "Signal lost" in panel.detail.text()
-    assert "space resumes" in panel.detail.text()
+    assert panel.detail.text().splitlines() == [*STATES[state], "space resumes"]
     assert inked(pixels(panel.grab()), theme.warning).any()
     panel.show_status(Status("live"), frozen=False)
     assert panel.state.text() == "Live"
+    assert not inked(pixels(panel.grab()), theme.warning).any()
 
 
 def test_leads_off_are_named(panel: Panel, theme: Theme) -> None:
@@ -84,18 +117,81 @@ def test_leads_off_are_named(panel: Panel, theme: Theme) -> None:
     assert panel.leads_off.text() == "Lead off: I V4"
     assert inked(pixels(panel.grab()), theme.warning).any()
     panel.show_status(Status("live"), frozen=False)
-    assert panel.leads_off.text() == ""
+    assert not panel.leads_off.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("leads", "words"), [(("III",), "III disagrees"), (("III", "aVR", "aVL", "aVF"), "III aVR aVL aVF disagree")]
+)
+def test_limb_leads_that_disagree_are_named_with_what_to_do(
+    panel: Panel, theme: Theme, leads: tuple[str, ...], words: str
+) -> None:
+    panel.show_status(Status("live", limb_leads=leads), frozen=False)
+    assert panel.limb_leads.text() == words
+    assert panel.limb_advice.text() == "with the other limb leads: look for a swapped or loose electrode"
+    assert panel.limb_advice.isVisible()
+    assert inked(pixels(panel.grab()), theme.warning).any()
+    panel.show_status(Status("live"), frozen=False)
+    assert not panel.limb_leads.isVisible()
+    assert not panel.limb_advice.isVisible()
+    assert not inked(pixels(panel.grab()), theme.warning).any()
+
+
+def test_before_the_first_status_it_waits(panel: Panel, theme: Theme) -> None:
+    assert (panel.rate.text(), panel.state.text()) == ("--", "Waiting")
+    assert not panel.limb_advice.isVisible()
+    assert not inked(pixels(panel.grab()), theme.warning).any()
 
 
 def test_no_word_is_cut(panel: Panel) -> None:
+    leads = ("I", "II", "V1", "V2", "V3")
+    why = "the beats differ too much in strength to be sure of any"
     for state in STATES:
-        for frozen in (False, True):
-            panel.show_status(Status(state, heart_rate=288, leads_off=("I", "II", "V1", "V2", "V3")), frozen)
-            QApplication.processEvents()  # lays it out
-            for label in panel.findChildren(QLabel):
-                assert label.sizeHint().width() <= label.width() or label.wordWrap(), label.text()
-                if label.wordWrap():
+        for rate in (288, None):
+            for frozen in (False, True):
+                status = Status(state, heart_rate=rate, why_no_rate=why, leads_off=leads, limb_leads=LIMB[2:])
+                panel.show_status(status, frozen)
+                QApplication.processEvents()  # lays it out
+                for label in panel.findChildren(QLabel):
+                    assert label.minimumSizeHint().width() <= label.width(), label.text()
                     assert label.heightForWidth(label.width()) <= label.height(), label.text()
+                    assert panel.rect().contains(label.geometry()), label.text()
+
+
+@pytest.fixture
+def failure(qtbot: QtBot, theme: Theme) -> Failure:
+    failure = Failure()
+    failure.show_theme(theme)
+    failure.resize(1000, 40)
+    qtbot.addWidget(failure)
+    return failure
+
+
+def test_the_strip_is_away_while_nothing_has_failed(failure: Failure) -> None:
+    for state in STATES:
+        failure.show_status(Status(state, why_no_rate="few beats", leads_off=("V4",), limb_leads=("III",), lost=3))
+        assert failure.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("message", "failures", "lines"),
+    [
+        ("the cable is out", (), ["the cable is out"]),
+        ("", ("recorder: disk full",), ["recorder: disk full"]),
+        ("the cable is out", ("recorder: disk full",), ["the cable is out", "recorder: disk full"]),
+        ("", ("a", "b", "c"), ["a", "b", "c"]),
+        ("no", ("a", "b", "c", "d", "e"), ["no", "c", "d", "e", "and 2 more before"]),
+    ],
+)
+def test_the_strip_says_what_failed(
+    failure: Failure, theme: Theme, message: str, failures: tuple[str, ...], lines: list[str]
+) -> None:
+    failure.show_status(Status("failed" if message else "live", message=message, failures=failures))
+    assert not failure.isHidden()
+    assert failure.text().splitlines() == lines
+    picture = pixels(failure.grab())
+    assert inked(picture, theme.warning).mean() > 0.5
+    assert inked(picture, theme.paper).any()
 
 
 @pytest.fixture
@@ -112,10 +208,23 @@ def foot(qtbot: QtBot, theme: Theme) -> Foot:
 def test_the_foot_tells_how_the_run_is_doing(foot: Foot) -> None:
     foot.show_status(Status("live", latency_ms=112.4, dropped=3))
     parts = [part.strip() for part in foot.run.text.split("·")]
-    assert parts == ["Live", "latency 112 ms", "look-ahead 96 ms", "unet-1M", "onnx", "dropped 3"]
-    foot.show_status(Status("stale", frames_skipped=7))
+    assert parts == ["Live", "latency 112 ms", "look-ahead 96 ms", "dropped 3", "unet-1M", "onnx"]
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        (Status("stale"), []),
+        (Status("stale", frames_skipped=7), ["skipped 7 frames"]),
+        (Status("stale", lost=120), ["lost 120 samples"]),
+        (Status("stale", frames_skipped=7, lost=120), ["skipped 7 frames", "lost 120 samples"]),
+    ],
+)
+def test_the_foot_counts_what_went_missing(foot: Foot, status: Status, counts: list[str]) -> None:
+    foot.show_status(status)
     parts = [part.strip() for part in foot.run.text.split("·")]
-    assert parts == ["Signal lost", "latency -- ms", "look-ahead 96 ms", "unet-1M", "onnx", "dropped 0", "skipped 7"]
+    usual = ["Interrupted", "latency -- ms", "look-ahead 96 ms", "dropped 0"]
+    assert parts == [*usual, *counts, "unet-1M", "onnx"]
 
 
 def test_what_derived_leads_are_for_is_never_cut(foot: Foot) -> None:

@@ -13,9 +13,9 @@ from PyQt6.QtWidgets import QApplication
 from engine.filters import BAND_LABEL
 from engine.leads import LEADS, RATE, Origin, label
 from gui.history import CAPACITY
-from gui.page import GAINS, LAYOUTS, SPEEDS, View
+from gui.page import GAINS, LAYOUTS, SPEEDS, Layout, View
 from gui.paper import Geometry, Scale, arrange, page_font, print_paper, px_per_mm
-from gui.theme import DARK, LIGHT
+from gui.theme import DARK, LIGHT, Theme, mixed
 from tests.gui.pages import ORIGINS, PX_PER_MM, geometry, info, inked, is_written, paper, pixels, theme, views
 
 
@@ -113,7 +113,7 @@ def test_the_grid_is_bold_every_five_millimetres(qapp: QApplication) -> None:
 
 @pytest.mark.parametrize("gain", GAINS)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_a_pulse_of_a_millivolt_stands_before_the_trace(qapp: QApplication, gain: float, layout) -> None:
+def test_a_pulse_of_a_millivolt_stands_before_the_trace(qapp: QApplication, gain: float, layout: Layout) -> None:
     view = View(layout=layout, gain=gain)
     place = geometry(view, 900, 600)
     page = pixels(paper(place, view))
@@ -128,7 +128,7 @@ def test_a_pulse_of_a_millivolt_stands_before_the_trace(qapp: QApplication, gain
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_names_say_where_a_lead_comes_from(qapp: QApplication, layout, dark: bool) -> None:
+def test_names_say_where_a_lead_comes_from(qapp: QApplication, layout: Layout, dark: bool) -> None:
     view = View(layout=layout, dark=dark)
     place = geometry(view, 900, 700)
     page, colours = pixels(paper(place, view)), theme(view)
@@ -202,12 +202,24 @@ def test_the_legend_names_the_inks_that_are_used(qapp: QApplication, truth: bool
         for words, ink, is_there in (
             ("measured", LIGHT.measured, Origin.MEASURED in origins),
             ("computed", LIGHT.computed, Origin.COMPUTED in origins),
-            ("estimated, with 90 % interval", LIGHT.estimated, Origin.ESTIMATED in origins),
+            ("estimated", LIGHT.estimated, Origin.ESTIMATED in origins),
             ("recorded", LIGHT.truth, truth),
         ):
             assert is_written(page, words, font, LIGHT.quiet, LIGHT.paper) == is_there
             stroke = np.lib.stride_tricks.sliding_window_view(inked(page, ink), 20, axis=1)
             assert stroke.all(axis=2).any() == is_there
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("band", sorted(BAND_LABEL))
+def test_the_legend_speaks_of_intervals_only_where_they_hold(qapp: QApplication, band: str, dark: bool) -> None:
+    view = View(dark=dark)
+    place, colours = geometry(view, 1000, 500), theme(view)
+    holds = band == "monitor"
+    page = foot_of(place, pixels(print_paper(place, colours, info(filter=band), ORIGINS, (), truth=False)))
+    for words, is_there in (("estimated, with 90 % interval", holds), ("estimated", not holds)):
+        assert is_written(page, words, page_font(12, 1), colours.quiet, colours.paper) == is_there
+    assert inked(page, mixed(colours.estimated, colours.paper, colours.interval)).any() == holds
 
 
 @pytest.mark.parametrize("synthetic", [False, True])
@@ -230,7 +242,7 @@ def test_a_long_name_is_shortened_in_its_middle(qapp: QApplication) -> None:
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
-def test_inks_can_be_told_from_the_paper_and_from_each_other(colours) -> None:
+def test_inks_can_be_told_from_the_paper_and_from_each_other(colours: Theme) -> None:
     """Contrast as WCAG 2 defines it: 4.5 for what is read, 3 for what is seen."""
     for ink, least in (
         (colours.measured, 7),

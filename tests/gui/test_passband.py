@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from engine.filters import BANDS, CausalFilter
+from engine.leads import RATE
 from gui.passband import Passband
-from stream.items import Block
-from tests.gui.pages import cut, twelve
+from stream.items import Block, Gap, Why
+from tests.gui.pages import cut, part, stream, twelve
 
 sizes = st.lists(st.integers(0, 120), max_size=8)
 bands = st.sampled_from(sorted(BANDS))
@@ -23,28 +25,34 @@ def assert_equal(block: Block, other: Block) -> None:
         assert np.array_equal(getattr(block, name), getattr(other, name), equal_nan=True), name
 
 
+def filtered(band: str, leads: NDArray[np.float32]) -> NDArray[np.float32]:
+    return CausalFilter(band, 12).push(leads)
+
+
 @given(seed=seeds, sizes=sizes, band=bands)
 def test_any_chunking_equals_whole_and_no_tail_leaks(seed: int, sizes: list[int], band: str) -> None:
     whole = twelve(seed, 400, gaps=2)
+    assert whole.truth is not None
+    truth = np.where(whole.origin.any(axis=0), whole.truth, np.float32(np.nan))
+    expected = replace(whole, leads=filtered(band, whole.leads), truth=filtered(band, truth))
     chunked = Passband(band)
-    pieces = [chunked.apply(block) for block in cut(whole, sizes)]
-    expected = Passband(band).apply(replace(whole, tail=None))
-    for block in pieces:
-        columns = slice(block.start, block.end)
-        assert expected.truth is not None
-        leads, truth = expected.leads[:, columns], expected.truth[:, columns]
-        assert_equal(block, Block(block.start, leads, whole.interval[:, columns], whole.origin[:, columns], truth))
+    for item in stream(whole, sizes):
+        shown = chunked.apply(item)
+        if isinstance(shown, Block):
+            assert_equal(shown, part(expected, shown.start, shown.end))
+        else:
+            assert shown is item
 
 
 @given(seed=seeds, sizes=sizes, band=bands)
 def test_a_tail_is_filtered_as_if_it_had_come(seed: int, sizes: list[int], band: str) -> None:
-    whole = twelve(seed, 300, gaps=1)
+    whole = twelve(seed, 300)
     chunked = Passband(band)
     *_, last = [chunked.apply(block) for block in cut(whole, sizes)]
     assert last.tail is not None
     assert whole.tail is not None
-    filtered = CausalFilter(band, 12).push(np.concatenate([whole.leads, whole.tail.leads], axis=1))
-    assert np.array_equal(last.tail.leads, filtered[:, 300:], equal_nan=True)
+    with_tail = filtered(band, np.concatenate([whole.leads, whole.tail.leads], axis=1))
+    assert np.array_equal(last.tail.leads, with_tail[:, 300:], equal_nan=True)
     assert np.array_equal(last.tail.interval, whole.tail.interval)
     assert np.array_equal(last.tail.origin, whole.tail.origin)
 
@@ -55,6 +63,16 @@ def test_a_jump_of_the_index_starts_anew(seed: int, jump: int, band: str) -> Non
     after = replace(twelve(seed + 1, 200), start=200 + jump)
     passband = Passband(band)
     passband.apply(first)
+    assert_equal(passband.apply(after), Passband(band).apply(after))
+
+
+@given(seed=seeds, length=st.sampled_from([1, 40, 24 * 3600 * RATE]), why=st.sampled_from(Why), band=bands)
+def test_a_gap_passes_and_what_follows_starts_anew(seed: int, length: int, why: Why, band: str) -> None:
+    gap = Gap(200, length, why)
+    after = replace(twelve(seed + 1, 200), start=gap.end)
+    passband = Passband(band)
+    passband.apply(twelve(seed, 200))
+    assert passband.apply(gap) is gap
     assert_equal(passband.apply(after), Passband(band).apply(after))
 
 

@@ -11,13 +11,15 @@ import pytest
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from engine.leads import LEADS, Origin
+from engine.filters import BANDS
+from engine.leads import LEADS, RATE, Origin
 from gui.history import History
 from gui.page import LAYOUTS, View
 from gui.paper import HEADER, MARGIN, px_per_mm
 from gui.sheet import Sheet
 from gui.theme import DARK, LIGHT
-from tests.gui.pages import LEADS_IN, ORIGINS, cut, info, inked, level, pixels, twelve
+from stream.items import Gap
+from tests.gui.pages import LEADS_IN, ORIGINS, Pixels, cut, info, inked, level, pixels, stream, tail_after, twelve
 
 
 @pytest.fixture
@@ -27,7 +29,10 @@ def history() -> History:
 
 @pytest.fixture
 def sheet(qtbot: QtBot, history: History) -> Sheet:
-    sheet = Sheet(info(), history, View())
+    return opened(qtbot, Sheet(info(), history, View()))
+
+
+def opened(qtbot: QtBot, sheet: Sheet) -> Sheet:
     qtbot.addWidget(sheet)
     sheet.resize(760, 520)
     with qtbot.waitExposed(sheet):
@@ -35,7 +40,7 @@ def sheet(qtbot: QtBot, history: History) -> Sheet:
     return sheet
 
 
-def on_screen(widget: Sheet) -> np.ndarray:
+def on_screen(widget: Sheet) -> Pixels:
     """What the X server shows, not what the widget would paint if asked."""
     QApplication.processEvents()
     screen = widget.screen()
@@ -43,7 +48,7 @@ def on_screen(widget: Sheet) -> np.ndarray:
     return pixels(screen.grabWindow(widget.winId()))
 
 
-def painted_anew(sheet: Sheet, history: History) -> np.ndarray:
+def painted_anew(sheet: Sheet, history: History) -> Pixels:
     """A second sheet that looks the same and had nothing painted before."""
     fresh = Sheet(info(), history, sheet.view)
     fresh.resize(sheet.size())
@@ -52,11 +57,11 @@ def painted_anew(sheet: Sheet, history: History) -> np.ndarray:
 
 
 def test_what_comes_is_on_the_screen(sheet: Sheet, history: History) -> None:
-    for block in cut(twelve(1, 1500, gaps=1), [40] * 30):
+    for item in stream(twelve(1, 1500, gaps=1), [40] * 30):
         before = on_screen(sheet)
-        history.append(block)
+        history.append(item)
         sheet.advance()
-        assert (on_screen(sheet) != before).any()
+        assert isinstance(item, Gap) or (on_screen(sheet) != before).any()
     assert np.array_equal(on_screen(sheet), painted_anew(sheet, history))
 
 
@@ -70,8 +75,8 @@ history = History(ORIGINS)
 sheet = Sheet(info(), history, View())
 sheet.resize(701, 503)
 sheet.show()
-for block in cut(twelve(1, 1500, gaps=1), [40] * 30):
-    history.append(block)
+for item in stream(twelve(1, 1500, gaps=1), [40] * 30):
+    history.append(item)
     sheet.advance()
     on_screen(sheet)
 np.savez({str(tmp_path / "pages.npz")!r}, shown=on_screen(sheet), anew=painted_anew(sheet, history))
@@ -131,6 +136,31 @@ def test_truth_appears_when_wanted_and_there(sheet: Sheet, history: History) -> 
     assert legend_has_it()
     sheet.view = View(truth=False)
     assert not legend_has_it()
+
+
+@pytest.mark.parametrize("band", sorted(BANDS))
+def test_intervals_are_drawn_only_where_they_hold(qtbot: QtBot, band: str) -> None:
+    def page(half: float) -> Pixels:
+        history = History(ORIGINS)
+        history.append(replace(level(0, 400, half=half), tail=tail_after(400)))
+        sheet = opened(qtbot, Sheet(info(filter=band), history, View()))
+        sheet.advance()
+        return on_screen(sheet)
+
+    assert (page(0.5) != page(0)).any() == (band == "monitor")
+
+
+def test_a_day_of_nothing_leaves_a_blank_page(sheet: Sheet, history: History) -> None:
+    blank = on_screen(sheet)
+    history.append(twelve(5, 900))
+    sheet.advance()
+    assert (on_screen(sheet) != blank).any()
+    history.append(Gap(900, 24 * 3600 * RATE))
+    sheet.advance()
+    assert np.array_equal(on_screen(sheet), blank)
+    history.append(replace(twelve(6, 900), start=history.head))
+    sheet.advance()
+    assert np.array_equal(on_screen(sheet), painted_anew(sheet, history))
 
 
 def test_a_lead_that_falls_changes_its_name_and_its_ink(sheet: Sheet, history: History) -> None:

@@ -1,5 +1,6 @@
 """The sweep: painted as it comes or all at once the page is the same, and every ink says what it should."""
 
+import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from gui.page import GAINS, LAYOUTS, SPEEDS, View
 from gui.paper import ERASE_MM, Cell, Geometry, Lane, Scale, arrange
 from gui.sweep import Sweep, runs, thin
 from gui.theme import Theme
-from stream.items import Block, Tail
+from stream.items import Block, Gap, Tail
 from tests.gui.pages import (
     ORIGINS,
     PX_PER_MM,
@@ -23,11 +24,12 @@ from tests.gui.pages import (
     cut,
     geometry,
     inked,
-    is_empty,
     level,
     paper,
     pixels,
     rgb,
+    stream,
+    tail_after,
     theme,
     twelve,
     views,
@@ -38,21 +40,22 @@ KINDS = (Origin.MEASURED, Origin.COMPUTED, Origin.ESTIMATED)
 
 
 class Page:
-    """A page with its history, painted as blocks come."""
+    """A page with its history, painted as blocks and gaps come."""
 
-    def __init__(self, view: View = PLAIN, place: Geometry | None = None) -> None:
+    def __init__(self, view: View = PLAIN, place: Geometry | None = None, intervals: bool = True) -> None:
         self.view = view
+        self.intervals = intervals
         self.place = place or geometry(view)
         self.paper = paper(self.place, view)
         self.history = History(ORIGINS)
         self.sweep = self.fresh()
 
     def fresh(self) -> Sweep:
-        return Sweep(self.paper, self.place, theme(self.view), self.view.truth)
+        return Sweep(self.paper, self.place, theme(self.view), self.view.truth, self.intervals)
 
-    def show(self, *blocks: Block) -> None:
-        for block in blocks:
-            self.history.append(block)
+    def show(self, *items: Block | Gap) -> None:
+        for item in items:
+            self.history.append(item)
             self.sweep.advance(self.history)
 
     def whole(self) -> Pixels:
@@ -93,7 +96,8 @@ class Page:
     sizes=st.lists(st.integers(0, 300), max_size=12),
     gaps=st.integers(0, 4),
     start=st.sampled_from([0, 1, 777, 123_456]),
-    leaves_out_the_empty=st.booleans(),
+    gaps_are_told=st.booleans(),
+    intervals=st.booleans(),
 )
 def test_painted_as_it_comes_equals_painted_at_once(
     qapp: QApplication,
@@ -104,15 +108,16 @@ def test_painted_as_it_comes_equals_painted_at_once(
     sizes: list[int],
     gaps: int,
     start: int,
-    leaves_out_the_empty: bool,
+    gaps_are_told: bool,
+    intervals: bool,
 ) -> None:
     place = geometry(view, round(500 * ratio), round(330 * ratio), ratio)
-    as_it_comes, at_once = Page(view, place), Page(view, place)
+    as_it_comes, at_once = Page(view, place, intervals), Page(view, place, intervals)
     whole = twelve(seed, length, gaps)
-    blocks = [replace(block, start=start + block.start) for block in cut(whole, sizes)]
-    last = blocks[-1]
-    as_it_comes.show(*(block for block in blocks if block is last or not (leaves_out_the_empty and is_empty(block))))
-    at_once.history.append(replace(whole, start=start))
+    *items, last = (replace(item, start=start + item.start) for item in stream(whole, sizes))
+    as_it_comes.show(*(item for item in items if gaps_are_told or isinstance(item, Block)), last)
+    for item in stream(whole, []):
+        at_once.history.append(replace(item, start=start + item.start))
     at_once.sweep.repaint(at_once.history)
     assert np.array_equal(as_it_comes.now, at_once.now)
 
@@ -175,12 +180,22 @@ def test_the_interval_is_a_soft_fill_around_the_estimate(qapp: QApplication, dar
         assert np.array_equal(page.now[near], blank[near])
 
 
-def test_a_gap_is_a_break(qapp: QApplication) -> None:
+@pytest.mark.parametrize("intervals", [True, False])
+def test_without_intervals_the_line_stands_alone(qapp: QApplication, intervals: bool) -> None:
+    page, without = Page(intervals=intervals), Page(intervals=intervals)
+    page.show(replace(level(0, 250, half=0.5), tail=tail_after(250)))
+    without.show(replace(level(0, 250, half=0), tail=tail_after(250)))
+    assert np.array_equal(page.now, without.now) != intervals
+    assert inked(page.baseline("V1")[4 : page.column(250) - page.sweep._reach], page.theme.estimated).all()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_gap_is_a_break(qapp: QApplication, told: bool) -> None:
     page = Page(View(layout=LAYOUTS[1], truth=True))
     whole = twelve(5, 900)
     first, _, last = cut(whole, [300, 300])
     blank = pixels(page.paper)
-    page.show(first, replace(last, tail=None))
+    page.show(first, *([Gap(300, 300)] if told else []), replace(last, tail=None))
     lane = page.place.lanes[0]
     reach = page.sweep._reach  # of a stroke around its sample
     left, right = lane.area.left() + page.column(300) + reach, lane.area.left() + page.column(600) - reach
@@ -192,9 +207,7 @@ def test_a_gap_is_a_break(qapp: QApplication) -> None:
 def test_a_single_sample_missing_is_a_break(qapp: QApplication) -> None:
     view = View(layout=LAYOUTS[1], speed=50)
     page = Page(view, arrange(3000, 420, Scale(6 * PX_PER_MM, True, 1, view.speed, view.gain), view))
-    block = level(0, 100)
-    block.leads[:, 50], block.origin[:, 50] = np.nan, Origin.NONE
-    page.show(block)
+    page.show(level(0, 50), Gap(50, 1), level(0, 49, start=51))
     ink = inked(page.baseline("V4"), page.theme.measured)
     assert page.place.scale.px_per_sample > 2
     assert ink[page.column(40) : page.column(48)].all()
@@ -219,6 +232,31 @@ def test_the_tail_is_dim_and_gives_way_to_what_settles(qapp: QApplication) -> No
     for lead in LEADS:
         assert np.array_equal(page.baseline(lead), without.baseline(lead))
         assert np.array_equal(page.baseline(lead, 0.5), without.baseline(lead, 0.5))
+
+
+def test_a_tail_gives_way_to_a_gap(qapp: QApplication) -> None:
+    page, without = Page(View(layout=LAYOUTS[1])), Page(View(layout=LAYOUTS[1]))
+    page.show(replace(level(0, 300), tail=tail_after(300)))
+    without.show(level(0, 300))
+    assert not np.array_equal(page.now, without.now)
+    for each in (page, without):
+        each.show(Gap(300, 20))
+    assert np.array_equal(page.now, without.now)
+
+
+def test_a_day_of_nothing_leaves_a_blank_page_and_costs_no_more_than_that(qapp: QApplication) -> None:
+    page = Page(View(truth=True))
+    blank = pixels(page.paper)
+    costs_s = []
+    for _ in range(5):
+        page.show(twelve(6, 100) if not page.history.head else level(0, 100, start=page.history.head))
+        page.history.append(Gap(page.history.head, 24 * 3600 * RATE))
+        before = time.thread_time()
+        areas = page.sweep.advance(page.history)
+        costs_s.append(time.thread_time() - before)
+        assert np.array_equal(page.now, blank)
+        assert sum(area.width() for area in areas) <= sum(lane.area.width() for lane in page.place.lanes)
+    assert min(costs_s) < 0.02
 
 
 def test_truth_stands_behind_the_estimates_alone(qapp: QApplication) -> None:
@@ -250,9 +288,9 @@ def test_ahead_of_the_newest_lies_a_blank_of_six_millimetres(qapp: QApplication,
 def test_a_second_is_as_long_as_the_paper_says(qapp: QApplication, speed: float) -> None:
     view = View(layout=LAYOUTS[1], speed=speed)
     page = Page(view, geometry(view, width=900, height=900))
-    block = level(0, 3 * RATE)
-    block.leads[:, RATE] = block.leads[:, 2 * RATE] = 1
-    page.show(block)
+    leads = np.zeros((len(LEADS), 3 * RATE), np.float32)
+    leads[:, [RATE, 2 * RATE]] = 1
+    page.show(replace(level(0, 3 * RATE), leads=leads))
     peaks = np.flatnonzero((page.baseline("V6", 0.8) != pixels(page.paper)[page.across("V6", 0.8)]).any(axis=1))
     first, second = (group.mean() for group in np.split(peaks, np.flatnonzero(np.diff(peaks) > 5) + 1))
     assert second - first == pytest.approx(speed * PX_PER_MM, abs=1)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -17,9 +18,12 @@ RATES = [100, 128, 250, 257, 360, 499.5, 500, 1000, 2000]
 BLOCK = 360
 
 
-def resampled(rate: float, samples: Samples, sizes: list[int], truth: Samples | None = None) -> list[Chunk | None]:
-    resampler = Resampler(rate)
-    return [*map(resampler.push, cut(samples, sizes, truth)), resampler.flush()]
+def resampled(rate: float, samples: Samples, sizes: list[int], truth: Samples | None = None) -> list[Chunk]:
+    return pushed(Resampler(rate), cut(samples, sizes, truth))
+
+
+def pushed(resampler: Resampler, chunks: Iterable[Chunk]) -> list[Chunk]:
+    return [*(made for chunk in chunks for made in resampler.push(chunk)), *resampler.flush()]
 
 
 def leads(seed: int, length: int, holes: float = 0.0) -> Samples:
@@ -94,20 +98,41 @@ def test_500_hz_passes_untouched_and_at_once() -> None:
     samples = leads(4, 100, holes=0.1)
     resampler = Resampler(500)
     for chunk in cut(samples, [9], truth=leads(5, 100)):
-        assert resampler.push(chunk) is chunk
-    assert resampler.flush() is None
+        [made] = resampler.push(chunk)
+        assert made is chunk
+    assert resampler.flush() == []
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_a_jump_of_the_index_is_a_gap_of_its_length(rate: float) -> None:
-    samples = leads(6, 900)
-    samples[:, 300:600] = np.nan
+@pytest.mark.parametrize("jump", [1, 20, 300])
+def test_a_jump_of_the_index_is_a_gap_of_its_length(rate: float, jump: int) -> None:
+    samples = leads(6, 600 + jump)
+    samples[:, 300 : 300 + jump] = np.nan
     samples[:, :100] = np.nan  # the stream may begin with one
-    resampler = Resampler(rate)
-    jumping = [Chunk(100, samples[:, 100:300]), Chunk(600, samples[:, 600:])]
-    result = joined([*map(resampler.push, jumping), resampler.flush()])
-    assert np.array_equal(result, joined(resampled(rate, samples, [900])), equal_nan=True)
-    assert abs(np.isnan(result[0]).sum() - 400 * 500 / rate) <= 4
+    jumping = [Chunk(100, samples[:, 100:300]), Chunk(300 + jump, samples[:, 300 + jump :])]
+    result = joined(pushed(Resampler(rate), jumping))
+    assert np.array_equal(result, joined(resampled(rate, samples, [600 + jump])), equal_nan=True)
+    assert abs(np.isnan(result[0]).sum() - (100 + jump) * 500 / rate) <= 4
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_long_jump_is_a_jump_and_costs_nothing(rate: float) -> None:
+    samples = leads(6, 300)
+    day = round(24 * 3600 * rate)
+    made = pushed(Resampler(rate), [Chunk(0, samples), Chunk(day, samples)])
+    assert sum(chunk.samples.shape[1] for chunk in made) <= 600 * 500 / rate + 4 * HALF_WIDTH * max(1, 500 / rate)
+    assert made[0].index == 0
+    assert made[-1].end == pytest.approx((day + 300) * 500 / rate, abs=max(1, 500 / rate))
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("rate", [rate for rate in RATES if rate != 500])
+def test_what_is_not_finite_spoils_nothing_around_it(rate: float, bad: float) -> None:
+    samples, missing = leads(4, 400), leads(4, 400)
+    samples[1, 200], missing[1, 200] = bad, np.nan
+    result = joined(resampled(rate, samples, [37]))
+    assert np.array_equal(result, joined(resampled(rate, missing, [37])), equal_nan=True)
+    assert np.isnan(result[1]).sum() <= max(1, math.ceil(500 / rate)) + 1
 
 
 def test_going_back_is_refused() -> None:
@@ -123,7 +148,37 @@ def test_latency_is_what_the_docstring_says(rate: float) -> None:
     sent = itertools.count(1)
     made = 0
     for chunk in cut(leads(8, 400), [1]):
-        due = resampler.push(chunk)
-        made += due.samples.shape[1] if due else 0
+        made += sum(due.samples.shape[1] for due in resampler.push(chunk))
         newest = (next(sent) - 1) / rate
         assert newest - made / 500 <= HALF_WIDTH / min(rate, 500) + 1 / rate
+
+
+STOP_BAND = 0.58
+"""Of the lower rate: from there on the filter's stop band."""
+
+
+@pytest.mark.parametrize("rate", [600, 1000, 1024, 2000])
+def test_what_500_hz_cannot_hold_is_taken_away(rate: float) -> None:
+    """A sine in the stop band comes out at least 60 dB smaller, wherever it would fold to."""
+    length = 3 * rate
+    for frequency in np.linspace(STOP_BAND * 500, rate / 2, 12):
+        samples = np.full((12, length), np.nan, np.float32)
+        samples[0] = np.sin(2 * np.pi * frequency * np.arange(length) / rate + 0.3)
+        result = joined(resampled(rate, samples, [97]))[0]
+        assert np.abs(result[50:-50]).max() < 1e-3, frequency
+
+
+@pytest.mark.parametrize("rate", [100, 128, 250, 360, 400])
+def test_a_slower_source_leaves_no_image(rate: float) -> None:
+    """What is not the sine itself is at least 60 dB smaller, whatever frequency its images would have."""
+    seconds = 8
+    time_in, time_out = np.arange(seconds * rate) / rate, np.arange(seconds * 500) / 500
+    for part in np.linspace(0.02, 1 - STOP_BAND, 8):
+        frequency = round(part * rate)
+        samples = np.full((12, len(time_in)), np.nan, np.float32)
+        samples[0] = np.sin(2 * np.pi * frequency * time_in)
+        result = joined(resampled(rate, samples, [97]))[0, : len(time_out)]
+        inner = slice(1000, 3000)  # whole periods
+        spectrum = np.abs(np.fft.rfft(result[inner].astype(np.float64) * np.blackman(2000))) / (2000 * 0.42 / 2)
+        hertz = np.fft.rfftfreq(2000, 1 / 500)
+        assert spectrum[np.abs(hertz - frequency) > 2].max() < 1e-3, frequency

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from ecgstream.cli import BUNDLED
+from ecgstream.records import BUNDLED
 from engine.leads import LEADS
 from stream.sources.record import open_record
 from tests.stream.records import write_record

@@ -2,17 +2,27 @@
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from engine.errors import UsageError
-from training.catalog import TEST_FOLD, TRAIN_FOLDS, VALIDATION_FOLD, ptbxl, ptbxl_root, training_entries
+from engine.errors import SourceError, UsageError
+from training.catalog import (
+    TEST_FOLD,
+    TRAIN_FOLDS,
+    VALIDATION_FOLD,
+    files,
+    ptbxl,
+    ptbxl_root,
+    segments,
+    training_entries,
+)
 
 ALL_FOLDS = frozenset(range(1, 11))
 
 
-def write_headers(root: Path, records: dict[int, tuple[str, tuple[int, ...]]]) -> Path:
+def write_headers(root: Path, records: Mapping[int, tuple[str, tuple[int, ...]]]) -> Path:
     """A PTB-XL folder with empty headers: for each number its fold, as written, and the rates that are there."""
     root.mkdir(parents=True)
     with (root / "ptbxl_database.csv").open("w", newline="", encoding="utf-8") as file:
@@ -102,19 +112,45 @@ def test_of_cinc_2011_the_acceptable_and_each_once(tmp_path: Path) -> None:
     assert found == ["1", "5"]
 
 
+def test_the_files_of_a_record_are_those_its_headers_name(tmp_path: Path) -> None:
+    one, parts, missing = (tmp_path / f"{name}.hea" for name in ("one", "parts", "missing"))
+    one.write_text("# written by hand\none 3 500 10\na.dat 16 1000 16 0 0 0 0 I\na.dat 16\n\nb.dat 16\n# a/b\n")
+    parts.write_text("parts/4 1 500 30\nlayout 0\none 10\n~ 10\nmissing 10\n")
+    (tmp_path / "layout.hea").write_text("layout 1 500 0\n~ 0 1000 16 0 0 0 0 I\n")
+    assert files(one) == [one, tmp_path / "a.dat", tmp_path / "b.dat"]
+    assert segments(one) == []
+    assert segments(parts) == [tmp_path / "layout.hea", one, missing]
+    assert files(parts) == [parts, tmp_path / "layout.hea", *files(one), missing]
+    assert files(missing) == [missing]
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/x", "."])
+@pytest.mark.parametrize("first", ["a 1 500 10", "a/1 1 500 10"])
+def test_a_header_names_nothing_that_lies_elsewhere(tmp_path: Path, name: str, first: str) -> None:
+    header = tmp_path / "a.hea"
+    header.write_text(f"{first}\n{name} 16\n")
+    with pytest.raises(SourceError, match="no file beside it; get the record again") as caught:
+        files(header)
+    assert f"'{name}'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.data
 def test_of_the_real_recordings_none_that_judges_is_learnt_from(data_dir: Path) -> None:
     with (data_dir / "ptbxl" / "ptbxl_database.csv").open(newline="", encoding="utf-8") as file:
         rows = {int(row["ecg_id"]): row for row in csv.DictReader(file)}
     entries = training_entries(data_dir)
     numbers = [int(entry.path.name.split("_")[0]) for entry in entries if entry.source == "ptbxl"]
-    assert len(numbers) == len(set(numbers)) == 4671
+    assert len(numbers) == len(set(numbers)) == 17_418
     assert {int(rows[number]["strat_fold"]) for number in numbers} == set(TRAIN_FOLDS)
     patients = {rows[number]["patient_id"] for number in numbers}
     held_out = {row["patient_id"] for row in rows.values() if int(row["strat_fold"]) in (VALIDATION_FOLD, TEST_FOLD)}
     assert "" not in patients | held_out
     assert not patients & held_out
-    assert Counter(entry.source for entry in entries) == {"ptbxl": 4671, "cinc2011": 773, "ludb": 200, "challenge": 190}
+    # Of 611 recordings at 500 Hz 88 are of fold 9 and 86 of fold 10.
+    assert sum(entry.path.name.endswith("_hr") for entry in entries) == 611 - 88 - 86
+    counts = {"ptbxl": 17_418, "cinc2011": 773, "ludb": 200, "challenge": 190}
+    assert Counter(entry.source for entry in entries) == counts
     assert all(entry.path.with_suffix(".hea").is_file() for entry in entries)
 
 

@@ -5,21 +5,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from engine.backends.network import Network, Shape
+from engine.errors import SourceError
 from engine.leads import INDEPENDENT
 from training.linear import covariance, table
+from training.pack import Pack
 
 LEADS = len(INDEPENDENT)
 sets = st.sets(st.integers(0, LEADS - 1), min_size=1, max_size=LEADS)
 
 
-def leads(seed: int, length: int = 2000) -> np.ndarray:
+def leads(seed: int, length: int = 2000) -> NDArray[np.float64]:
     """Zero-mean leads of about 1 mV that tell of each other, (8, length)."""
     rng = np.random.default_rng(seed)
     mixing = np.eye(LEADS) + 0.1 * rng.standard_normal((LEADS, LEADS))
     x = mixing @ rng.standard_normal((LEADS, length))
-    return x - x.mean(axis=1, keepdims=True)
+    return np.asarray(x - x.mean(axis=1, keepdims=True))
 
 
 @given(seed=st.integers(0, 100), known=sets)
@@ -67,6 +70,10 @@ def test_leads_that_repeat_each_other_do_no_harm() -> None:
     assert np.abs(matrices).max() < 100
 
 
+def packed(pieces: NDArray[np.int16]) -> Pack:
+    return Pack(pieces, pieces, np.ones(pieces.shape[:2], bool))
+
+
 def test_the_covariance_is_of_millivolts_without_artefact() -> None:
     pieces = np.random.default_rng(1).integers(-3000, 3000, (5, LEADS, 100)).astype(np.int16)
     spoilt = pieces.copy()
@@ -74,5 +81,15 @@ def test_the_covariance_is_of_millivolts_without_artefact() -> None:
     x, y = (
         np.concatenate(list(each), axis=1) / 1000 for each in (pieces.astype(float), pieces[[0, 1, 3, 4]].astype(float))
     )
-    assert covariance(pieces) == pytest.approx(x @ x.T / x.shape[1])
-    assert covariance(spoilt) == pytest.approx(y @ y.T / y.shape[1])
+    assert covariance(packed(pieces)) == pytest.approx(x @ x.T / x.shape[1])
+    assert covariance(packed(spoilt)) == pytest.approx(y @ y.T / y.shape[1])
+
+
+def test_the_covariance_takes_no_lead_that_is_not_there_for_zero() -> None:
+    pieces = np.random.default_rng(2).integers(-3000, 3000, (3, LEADS, 100)).astype(np.int16)
+    lacking = packed(np.concatenate([pieces, pieces]))
+    lacking.target[3:, 5] = 0
+    lacking.held[3:, 5] = False
+    assert np.array_equal(covariance(lacking), covariance(packed(pieces)))
+    with pytest.raises(SourceError, match="all eight independent leads; check --data"):
+        covariance(Pack(lacking.signal[3:], lacking.target[3:], lacking.held[3:]))

@@ -1,39 +1,57 @@
-"""The figures as a table and as a file."""
+"""The results as a table and as a file."""
 
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
-from training.tables import show, write
+from engine.errors import UsageError
+from training.results import BandResult, Exact, LeadResult, Results
+from training.tables import read, show, write
+
+BANDS = ("0.5-40", "0.05-150")
 
 
-def figures() -> dict[str, Any]:
+def some_results() -> Results:
     """Every r another number, so that each can be found."""
-    result: dict[str, Any] = {"model": "tiny", "leads_in": ["I", "II", "V4"]}
-    result["n_records_by_band"] = {"0.5-40": 2198, "0.05-150": 86}
+    ways: dict[str, dict[str, BandResult]] = {}
     r = 0.1
     for way in ("offline", "streamed", "linear"):
-        result[way] = {}
-        for band in ("0.5-40", "0.05-150"):
-            leads = {lead: {"r": round(r + step / 1000, 3)} for step, lead in enumerate(("V1", "V2"), 1)}
-            result[way][band] = {"mean_r": round(r, 3), "leads": leads}
+        ways[way] = {}
+        for band in BANDS:
+            leads = {lead: LeadResult(7, 0, r=round(r + step / 1000, 3)) for step, lead in enumerate(("V1", "V2"), 1)}
+            ways[way][band] = BandResult(round(r, 3), leads)
             r += 0.1
-    return result
+    return Results(
+        model="tiny",
+        model_sha256="ab",
+        leads_in=("I", "II", "V4"),
+        n_records=2198,
+        n_records_by_band={"0.5-40": 2198, "0.05-150": 86},
+        look_ahead_ms=98.0,
+        ways=ways,
+        exact=Exact(0.0, 1e-7),
+        hop_max_abs_mv=3e-7,
+    )
 
 
-def shown(some: dict[str, Any]) -> str:
-    console = Console(file=io.StringIO(), width=160)
-    show(some, console)
-    text: str = console.file.getvalue()
-    return text
+def with_offline(band: str, result: BandResult) -> Results:
+    """The same with other figures of one band."""
+    results = some_results()
+    return replace(results, ways=results.ways | {"offline": results.ways["offline"] | {band: result}})
+
+
+def shown(results: Results) -> str:
+    file = io.StringIO()
+    show(results, Console(file=file, width=160))
+    return file.getvalue()
 
 
 def test_every_band_and_way_is_shown() -> None:
-    text = shown(figures())
+    text = shown(some_results())
     assert "tiny from I II V4" in text
     assert "2198 at 0.5-40 Hz, 86 at 0.05-150 Hz" in text
     rows = [line.split() for line in text.splitlines()]
@@ -46,40 +64,69 @@ def test_every_band_and_way_is_shown() -> None:
 
 
 def test_what_could_not_be_judged_is_blank() -> None:
-    some = figures()
-    some["offline"]["0.5-40"] = {"mean_r": None, "leads": {"V1": {"n": 0, "left_out": 3}, "V2": {"r": 0.7}}}
+    some = with_offline("0.5-40", BandResult(None, {"V1": LeadResult(0, 3), "V2": LeadResult(1, 0, r=0.7)}))
     assert ["0.5-40", "offline", "0.700"] in [line.split() for line in shown(some).splitlines()]
 
 
 def test_a_lead_of_one_band_only_has_its_column() -> None:
-    some = figures()
-    del some["offline"]["0.5-40"]["leads"]["V2"]
-    text = shown(some)
+    text = shown(with_offline("0.5-40", BandResult(0.1, {"V1": LeadResult(1, 0, r=0.101)})))
     assert "V2" in text
     assert "0.202" in text
 
 
-def test_the_file_holds_all_figures_and_replaces_the_last(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    path.write_text("old")
-    write(figures(), path)
-    assert json.loads(path.read_text()) == figures()
-    assert path.read_text().endswith("\n")
-    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
+def test_the_file_holds_all_results_and_replaces_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "deeper" / "out.json"
+    for _ in range(2):
+        write(some_results(), path)
+        assert read(path) == some_results()
+    assert path.read_text().endswith("}\n")
+    assert [each.name for each in path.parent.iterdir()] == ["out.json"]
 
 
 def test_a_broken_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out.json"
     path.write_text("old")
-    with pytest.raises(TypeError):
-        write({"what no JSON holds": object()}, path)
-    write_text = Path.write_text
+    write_bytes = Path.write_bytes
 
-    def full(self: Path, text: str, **options: str) -> int:
-        write_text(self, text[:10], **options)
+    def full(self: Path, content: bytes) -> int:
+        write_bytes(self, content[:10])
         raise OSError("no space left")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space left"):
-        write(figures(), path)
+        write(some_results(), path)
     assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"model": "tiny"}', "\xff"])
+def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "out.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match="holds no results") as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("hop_max_abs_mv", None), ("ways", {"offline": {}, "streamed": 1}), ("unheard_of", 1)]
+)
+def test_a_file_with_a_wrong_figure_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    path = tmp_path / "out.json"
+    write(some_results(), path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(UsageError, match=key):
+        read(path)
+
+
+def test_a_figure_without_end_does_not_come_back_as_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    write(replace(some_results(), hop_max_abs_mv=float("inf")), path)
+    with pytest.raises(UsageError, match="hop_max_abs_mv"):
+        read(path)
+
+
+def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"ecgstream evaluate --json .*none\.json"):
+        read(tmp_path / "none.json")

@@ -33,7 +33,7 @@ RECORDS: tuple[tuple[str, str, float, tuple[str, ...]], ...] = (
     ("ludb/data/50", "brought to 250 Hz", 250, ("II", "III", "V3")),
     ("challenge/A/A0001", "brought to 257 Hz", 257, ("I", "II", "V4")),
     ("challenge/A/A0003", "China", 500, ("I", "II", "V1", "V4")),
-    ("cinc2011/set-a/1002603", "brought to 128 Hz", 128, ("I", "II", "V4")),
+    ("cinc2011/set-a/1005639", "brought to 128 Hz", 128, ("I", "II", "V4")),
     ("cinc2011/set-a/1002867", "brought to 2000 Hz", 2000, ("aVR", "aVF", "V2", "V5")),
 )
 """Where each lies in the data folder, what it is, the rate it is streamed at, and the leads that are given."""

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from engine.errors import SinkError, UsageError
 from engine.leads import DISCLAIMER, Origin
-from stream.items import Block
+from stream.items import Block, Event, Gap, Item, Kind
 from stream.sinks.recorder import FINEST_GAIN, Recorder
 from stream.sources.record import open_record
 from tests.stream.chunks import Samples, cut
@@ -31,18 +33,29 @@ def leads(length: int, seed: int = 1) -> Samples:
     return (counts / 1000).astype(np.float32)
 
 
-def blocks(samples: Samples, sizes: Sequence[int] = (40,)) -> Iterator[Block]:
+def items(samples: Samples, sizes: Sequence[int] = (40,)) -> Iterator[Block | Gap]:
+    """Blocks of these sizes, and gaps where no lead is known."""
     for chunk in cut(samples, sizes):
-        origin = np.full(chunk.samples.shape, Origin.ESTIMATED, np.uint8)
-        origin[[0, 1, 9]] = Origin.MEASURED
-        origin[np.isnan(chunk.samples)] = Origin.NONE
-        yield Block(chunk.index, chunk.samples, np.zeros_like(chunk.samples), origin)
+        known = np.isfinite(chunk.samples).any(axis=0)
+        edges = [0, *(np.flatnonzero(np.diff(known)) + 1).tolist(), len(known)]
+        for start, stop in pairwise(edges):
+            if start < stop and not known[start]:
+                yield Gap(chunk.index + start, stop - start)
+            elif start < stop:
+                yield block(chunk.index + start, chunk.samples[:, start:stop])
+
+
+def block(start: int, samples: Samples) -> Block:
+    origin = np.full(samples.shape, Origin.ESTIMATED, np.uint8)
+    origin[[0, 1, 9]] = Origin.MEASURED
+    origin[np.isnan(samples)] = Origin.NONE
+    return Block(start, samples, np.zeros_like(samples), origin)
 
 
 def record(folder: Path, samples: Samples, name: str = "r", **settings: object) -> Recorder:
     recorder = Recorder(folder, name, leads_in=("I", "II", "V4"), **settings)  # type: ignore[arg-type]
-    for block in blocks(samples):
-        recorder.push(block)
+    for item in items(samples):
+        recorder.push(item)
     recorder.close()
     return recorder
 
@@ -55,11 +68,12 @@ def read(path: Path) -> Samples:
 def test_what_was_derived_is_never_written_under_a_measured_name(tmp_path: Path) -> None:
     samples = leads(600)
     recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
-    for block in blocks(samples):
-        origin = block.origin.copy()
-        if 200 <= block.start < 400:  # V4 fell off
+    for chunk in cut(samples, [40]):
+        each = block(chunk.index, chunk.samples)
+        origin = each.origin.copy()
+        if 200 <= each.start < 400:  # V4 fell off
             origin[9] = Origin.ESTIMATED
-        recorder.push(Block(block.start, block.leads, block.interval, origin))
+        recorder.push(replace(each, origin=origin))
     recorder.close()
     expected = samples.copy()
     expected[9, 200:400] = np.nan
@@ -96,8 +110,8 @@ def test_gaps_are_gaps_of_their_length(
         samples[:, start : start + length] = np.nan
     recorder = Recorder(folder, "r", leads_in=("I", "II", "V4"))
     written = 0
-    for block in blocks(samples, sizes):
-        recorder.push(block)
+    for item in items(samples, sizes):
+        recorder.push(item)
         if recorder.samples == written:
             continue
         written = recorder.samples
@@ -126,13 +140,13 @@ def test_a_killed_recording_opens(tmp_path: Path, gap: bool) -> None:
     script = f"""
 import os, numpy as np
 from pathlib import Path
-from tests.stream.sinks.test_recorder import Recorder, blocks, leads
+from tests.stream.sinks.test_recorder import Recorder, items, leads
 recorder = Recorder(Path({str(tmp_path)!r}), "r", leads_in=("I", "II", "V4"))
 samples = leads(2600)
 if {gap}:
     samples[:, 600:900] = np.nan
-for block in blocks(samples):
-    recorder.push(block)
+for item in items(samples):
+    recorder.push(item)
 os.kill(os.getpid(), {int(signal.SIGKILL)})
 """
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, env=os.environ, check=False)
@@ -204,17 +218,17 @@ def test_a_full_disk_is_said_and_what_came_before_is_kept(tmp_path: Path) -> Non
     recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
     samples = leads(2500)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for block in blocks(samples, [500]):
-        if block.start == 1000:
+    for item in items(samples, [500]):
+        if item.start == 1000:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1200 * 24, limits[1]))
             try:
                 with pytest.raises(SinkError, match="what came before is kept"):
-                    recorder.push(block)
+                    recorder.push(item)
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             assert np.array_equal(read(recorder.path), samples[:, :1000])
         else:
-            recorder.push(block)
+            recorder.push(item)
     recorder.close()
     samples[:, 1000:1500] = np.nan
     assert np.array_equal(read(recorder.path), samples, equal_nan=True)
@@ -223,9 +237,112 @@ def test_a_full_disk_is_said_and_what_came_before_is_kept(tmp_path: Path) -> Non
 def test_a_dropped_block_is_a_gap(tmp_path: Path) -> None:
     samples = leads(1500)
     recorder = Recorder(tmp_path, "r")
-    for block in blocks(samples, [100]):
-        if block.start != 700:
-            recorder.push(block)
+    for item in items(samples, [100]):
+        if item.start != 700:
+            recorder.push(item)
     recorder.close()
     samples[:, 700:800] = np.nan
     assert np.array_equal(read(recorder.path), samples, equal_nan=True)
+
+
+def test_a_gap_of_a_day_costs_its_description(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    day = 24 * 3600 * 500
+    samples = leads(700)
+    recorder.push(block(0, samples))
+    recorder.push(Gap(700, day))
+    recorder.push(block(700 + day, samples))
+    recorder.close()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 100_000
+    header = wfdb.rdheader(str(tmp_path / "r"))
+    assert header.seg_len == [0, 700, day, 700]
+    assert open_record(recorder.path).n_samples == 1400 + day
+
+
+def test_a_user_s_file_of_any_name_is_left_alone(tmp_path: Path) -> None:
+    """Found: what tried out whether the folder can be written had a name that a user's file may have."""
+    (tmp_path / "r_probe").write_text("mine")
+    (tmp_path / "r.txt").write_text("mine too")
+    record(tmp_path, leads(600))
+    assert (tmp_path / "r_probe").read_text() == "mine"
+    assert (tmp_path / "r.txt").read_text() == "mine too"
+
+
+@pytest.mark.parametrize("linked", ["r.hea", "r.dat"])
+def test_what_is_read_is_never_written_by_whatever_name(tmp_path: Path, linked: str) -> None:
+    out, source = tmp_path / "out", tmp_path / "source"
+    record(out, leads(600))
+    source.mkdir()
+    (source / linked).symlink_to(out / linked)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(UsageError, match="holds the record that is read"):
+        Recorder(out, "r", inputs=[source / linked], force=True)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    (source / "r.hea").unlink(missing_ok=True)
+    (source / "r.hea").symlink_to(out / "r.hea")
+    with pytest.raises(UsageError, match="holds the record that is read"):  # and the other way round
+        Recorder(source, "r", inputs=[out / "r.hea"], force=True)
+
+
+def test_what_is_replaced_stays_until_there_is_something_in_its_place(tmp_path: Path) -> None:
+    record(tmp_path, leads(700))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    recorder = Recorder(tmp_path, "r", force=True)
+    recorder.push(block(0, leads(300, seed=2)))
+    assert {path: path.read_bytes() for path in before} == before
+    recorder.push(block(300, leads(300, seed=3)))
+    assert read(recorder.path).shape == (12, 600)
+    recorder.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.dat", "r.hea"]
+    nothing = Recorder(tmp_path, "r", force=True)
+    nothing.push(Gap(0, 1000))
+    nothing.close()
+    assert read(recorder.path).shape == (12, 600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.dat", "r.hea"]
+
+
+def test_beats_and_events_are_annotations_in_order(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    start, length = 1000, 40_000
+    told: list[Item] = [
+        Event(start + 5200, Kind.LEAD_OFF, "V4", "stands still"),
+        Event(start + 5900, Kind.LEAD_BACK, "V4"),
+        Event(start + 6000, Kind.LATENCY, value=100.0),  # no matter of a recording
+        Event(start + 30_000, Kind.SINK_FAILED, text="screen: what is this \u00b5"),
+    ]
+    beats = list(range(start + 100, start + length, 2500))
+    for at in range(start, start + length, 100):
+        recorder.push(block(at, leads(100)))
+        for event in told:
+            if isinstance(event, Event) and at <= event.index < at + 100:
+                recorder.push(event)
+        for beat in beats:
+            if at <= beat + 1700 < at + 100:  # beats are told late
+                recorder.push(Event(beat, Kind.BEAT, "II", value=70.0))
+    open_one = wfdb.rdann(str(tmp_path / "r"), "atr")
+    recorder.close()
+    whole = wfdb.rdann(str(tmp_path / "r"), "atr")
+    assert whole.fs == 500
+    assert whole.sample.tolist() == sorted(whole.sample.tolist())
+    assert whole.sample[: len(open_one.sample)].tolist() == open_one.sample.tolist()
+    assert len(open_one.sample) >= len(whole.sample) - 5
+    symbols = dict.fromkeys(whole.symbol)
+    assert list(symbols) == ["N", '"']
+    found = [index for index, symbol in zip(whole.sample.tolist(), whole.symbol, strict=True) if symbol == "N"]
+    assert found == [beat - start for beat in beats if beat + 1700 < start + length]
+    notes = {index: note for index, note in zip(whole.sample.tolist(), whole.aux_note, strict=True) if note.strip("\0")}
+    assert notes == {
+        5200: "lead off: V4 stands still",
+        5900: "lead back: V4",
+        30_000: "sink failed: screen: what is this ?",
+    }
+
+
+def test_a_killed_recording_keeps_its_annotations(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    for at in range(0, 20_000, 100):
+        recorder.push(block(at, leads(100)))
+        if at % 1000 == 0:
+            recorder.push(Event(at, Kind.BEAT, "II", value=60.0))
+    assert wfdb.rdann(str(tmp_path / "r"), "atr").sample.tolist() == list(range(0, 17_500, 1000))
+    recorder.close()

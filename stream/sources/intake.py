@@ -1,0 +1,102 @@
+"""A source's own thread and its bounded queue: what comes is there to be taken, whoever is busy."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from stream.items import Arrival
+from stream.sources import LONGEST_WAIT_S, Source
+
+CAPACITY = 256
+"""Arrivals: five seconds of a device that sends every 20 ms."""
+
+
+class Intake:
+    """Runs a source in a thread of its own and holds what came.
+
+    When the queue is full a patient source waits; of any other the oldest is dropped and counted.
+
+    Parameters
+    ----------
+    source : Source
+        Whose arrivals.
+    heard : callable
+        Called, from the source's thread, when there is something to take or the source has ended.
+    capacity : int
+        Arrivals held at most.
+
+    Attributes
+    ----------
+    error : Exception or None
+        What ended the source, if not its own end or `stop`.
+    """
+
+    def __init__(self, source: Source, heard: Callable[[], None], *, capacity: int = CAPACITY) -> None:
+        self.error: Exception | None = None
+        self._source = source
+        self._heard = heard
+        self._capacity = capacity
+        self._held: deque[Arrival] = deque()
+        self._dropped = 0
+        self._ended = False
+        self._stop = threading.Event()
+        self._room = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name=f"source {source.name}")
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Make the thread end soon; what is held can still be taken."""
+        self._stop.set()
+
+    def wait(self) -> None:
+        """Return when the thread has ended."""
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @property
+    def over(self) -> bool:
+        """Whether the source has ended and nothing is left to take."""
+        with self._room:
+            return self._ended and not self._held
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to take, or an end to be told."""
+        with self._room:
+            return bool(self._held) or self._ended
+
+    def take(self, most: int | None = None) -> tuple[list[Arrival], int]:
+        """The oldest arrivals, all if `most` is not given; and how many samples were dropped since the last call."""
+        with self._room:
+            count = len(self._held) if most is None else min(most, len(self._held))
+            taken = [self._held.popleft() for _ in range(count)]
+            dropped, self._dropped = self._dropped, 0
+            self._room.notify()
+        return taken, dropped
+
+    def _work(self) -> None:
+        try:
+            for arrival in self._source.arrivals(self._stop):
+                if not self._put(arrival):
+                    break
+        except Exception as error:  # told where the arrivals are taken
+            self.error = error
+        with self._room:
+            self._ended = True
+        self._heard()
+
+    def _put(self, arrival: Arrival) -> bool:
+        """Hold an arrival; False if `stop` was set before there was room."""
+        with self._room:
+            while self._source.patient and len(self._held) >= self._capacity:
+                if self._stop.is_set():
+                    return False
+                self._room.wait(LONGEST_WAIT_S)
+            if len(self._held) >= self._capacity:
+                self._dropped += self._held.popleft().samples.shape[1]
+            self._held.append(arrival)
+        self._heard()
+        return not self._stop.is_set()

@@ -1,0 +1,233 @@
+"""Any number of beds at one engine: what is due of all goes to it together, and each bed's items to its own sinks."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from engine.errors import EcgStreamError
+from engine.frame import Frame
+from engine.leads import RATE
+from stream.bed import Bed, Estimator
+from stream.items import Block, Chunk, Event, Item, Kind, joined
+from stream.latency import Latency
+from stream.sinks.outbox import Outlet
+from stream.sources import LONGEST_WAIT_S, Source
+from stream.sources.intake import Intake
+from stream.supervisor import State, Supervisor
+from stream.timeline import Timeline
+
+LATE_S = 0.25
+"""More waiting than that means that the engine cannot keep up."""
+MOST_FAILURES = 100
+"""The first so many are kept for the end."""
+MOST_ARRIVALS = 32
+"""Taken at once from a bed whose source can wait: bounds a tick."""
+
+
+class Place:
+    """A bed in a ward, with its source and its sinks.
+
+    Attributes
+    ----------
+    bed : Bed
+        Its bed.
+    latency : Latency
+        Arrival of a sample to its estimate.
+    error : Exception or None
+        What ended the source, if not its own end or the ward's.
+    failures : list of str
+        What went wrong with its sinks, a line each, oldest first.
+    """
+
+    def __init__(self, bed: Bed, source: Source, outlets: Sequence[Outlet], intake: Intake, *, real_time: bool) -> None:
+        self.bed = bed
+        self.latency = Latency()
+        self.error: Exception | None = None
+        self.failures: list[str] = []
+        self.intake = intake
+        self.is_over = False
+        self.is_closed = False
+        self._rate = source.rate
+        self._outlets = outlets
+        self._real_time = real_time
+        self._timeline = Timeline()
+        self._supervisor = Supervisor()
+        self._said: list[Event] = []
+        self._latency_told = -1
+
+    def take(self, now: float) -> list[Frame]:
+        """Take what has arrived, and return the frames that are due."""
+        is_last = self.intake.over  # asked first: what ends while arrivals are taken ends next time
+        arrivals, dropped = self.intake.take(None if self._real_time else MOST_ARRIVALS)
+        if dropped:
+            self._say(Kind.DROPPED, f"{dropped} samples came faster than they were taken", float(dropped))
+        chunks: list[Chunk] = []
+        for arrival in arrivals:
+            chunk, contradiction = self._timeline.place(arrival)
+            if contradiction:
+                self._say(Kind.CLOCK, contradiction)
+            if chunk is not None:
+                chunks.append(chunk)
+                self.latency.arrival(chunk.end * RATE / self._rate, arrival.received)
+        frames = self._push(chunks)
+        if arrivals:
+            packet_s = arrivals[-1].samples.shape[1] / self._rate
+            signal = self.bed.silent < RATE
+            self._become(self._supervisor.arrived(arrivals[-1].received, packet_s=packet_s, signal=signal))
+        elif is_last:
+            frames += self.bed.finish()
+            self.is_over = True
+        else:
+            self._become(self._supervisor.passed(now))
+        return frames
+
+    def send(self, stop: threading.Event) -> None:
+        """Give everything that is settled to the sinks."""
+        said, self._said = self._said, []
+        for item in (*said, *self.bed.items()):
+            self._give(item, stop)
+            if isinstance(item, Block):
+                self.latency.emitted(item.start, item.end, time.monotonic())
+        second = self.bed.settled // RATE
+        if second != self._latency_told and self.latency.recent_ms is not None:
+            self._latency_told = second
+            self._give(Event(self.bed.settled, Kind.LATENCY, value=round(self.latency.recent_ms, 1)), stop)
+        self._tell_failures(stop)
+
+    def close(self, error: Exception | None, stop: threading.Event) -> None:
+        """Say how it ended, and close the sinks: `error` is the ward's own, which ends every bed."""
+        self.is_closed = True
+        self.error = self.intake.error
+        self._supervisor.ended()
+        error = error or self.error
+        self._give(
+            Event(self.bed.settled, Kind.FAILED, text=_line(error))
+            if error is not None
+            else Event(self.bed.settled, Kind.SOURCE, text=State.ENDED),
+            stop,
+        )
+        for outlet in self._outlets:
+            outlet.close()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Return when every sink is closed, or shows that it never will be."""
+        for outlet in self._outlets:
+            outlet.wait(stop)
+        self._tell_failures(stop)
+
+    def _push(self, chunks: list[Chunk]) -> list[Frame]:
+        waiting = sum(chunk.samples.shape[1] for chunk in chunks)
+        late = self._real_time and waiting > LATE_S * self._rate
+        before = self.bed.frames_skipped
+        frames = [frame for chunk in joined(chunks) for frame in self.bed.push(chunk, late=late)]
+        if skipped := self.bed.frames_skipped - before:
+            self._say(Kind.LATE, f"{skipped} frames were left out", float(skipped))
+        return frames
+
+    def _become(self, state: State | None) -> None:
+        if state is not None:
+            self._say(Kind.SOURCE, state)
+
+    def _say(self, kind: Kind, text: str, value: float | None = None) -> None:
+        self._said.append(Event(self.bed.settled, kind, text=text, value=value))
+
+    def _give(self, item: Item, stop: threading.Event) -> None:
+        for outlet in self._outlets:
+            outlet.push(item, stop)
+
+    def _tell_failures(self, stop: threading.Event) -> None:
+        texts = [text for outlet in self._outlets for text in outlet.failures()]
+        self.failures = (self.failures + texts)[:MOST_FAILURES]
+        for text in texts:
+            self._give(Event(self.bed.settled, Kind.SINK_FAILED, text=text), stop)
+
+
+class Ward:
+    """Drives beds with one engine until their sources end, or until `stop` is set.
+
+    Parameters
+    ----------
+    engine : Estimator
+        Estimates the frames of all beds.
+
+    Attributes
+    ----------
+    stop : Event
+        Ends the ward early. The ward itself never sets it: a screen stays open when the streams have ended.
+    """
+
+    def __init__(self, engine: Estimator) -> None:
+        self.stop = threading.Event()
+        self._engine = engine
+        self._places: list[Place] = []
+        self._heard = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="ward")
+
+    def admit(self, bed: Bed, source: Source, outlets: Sequence[Outlet], *, real_time: bool = True) -> Place:
+        """Give a bed its place, before the ward has started.
+
+        Parameters
+        ----------
+        bed : Bed
+            At the source's rate, of a name that no other bed here has.
+        source : Source
+            Sends its samples.
+        outlets : sequence of Outlet
+            Get each of its items, in order, and are closed at the end.
+        real_time : bool
+            Whether old frames are left out when the engine is late.
+        """
+        if any(place.bed.name == bed.name for place in self._places):
+            raise ValueError(f"there is a bed {bed.name} already")
+        place = Place(bed, source, outlets, Intake(source, self._heard.set), real_time=real_time)
+        self._places.append(place)
+        return place
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        for place in self._places:
+            place.intake.start()
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when all threads have ended, and raise what ended the ward, if anything did."""
+        self._thread.join()
+        for place in self._places:
+            place.intake.wait()
+        if self._error is not None:
+            raise self._error
+
+    def tick(self, now: float) -> None:
+        """Take what is due of all beds to the engine together, and send on what it settles."""
+        places = {place.bed.name: place for place in self._places if not place.is_over}
+        frames = [frame for place in places.values() for frame in place.take(now)]
+        for frame, estimate in zip(frames, self._engine.estimate(frames) if frames else [], strict=True):
+            places[frame.bed].bed.settle(frame, estimate)
+        for place in places.values():
+            place.send(self.stop)
+            if place.is_over:
+                place.close(None, self.stop)
+
+    def _work(self) -> None:
+        """The ward's thread: whatever happens the sinks are closed and the state is told."""
+        try:
+            while not self.stop.is_set() and not all(place.is_over for place in self._places):
+                self._heard.wait(LONGEST_WAIT_S)
+                self._heard.clear()
+                self.tick(time.monotonic())
+                if any(place.intake.waiting for place in self._places if not place.is_over):
+                    self._heard.set()
+        except Exception as error:  # raised again in `wait`
+            self._error = error
+        for place in self._places:
+            place.intake.stop()
+        for place in self._places:
+            if not place.is_closed:
+                place.close(self._error, self.stop)
+        for place in self._places:
+            place.wait(self.stop)
+
+
+def _line(error: Exception) -> str:
+    return str(error) if isinstance(error, EcgStreamError) else f"{type(error).__name__}: {error}"
