@@ -34,7 +34,7 @@ bench: .venv/ready-to-test ## measure speed and memory, and put them into the do
 	$(BIN)/python -m tools.bench
 	$(BIN)/python -m tools.tables
 
-soak: .venv/ready-to-test ## the slow tests: long records, memory, hours of stream (minutes)
+soak: .venv/ready-to-test ## the slow tests: long records, memory, an hour of stream (minutes)
 	$(BIN)/python -m pytest -m slow
 
 results: .venv/ready-to-test ## judge the model on PTB-XL's test fold, and put the figures into the docs (minutes)

@@ -63,11 +63,12 @@ class SectionFilter:
         Parameters
         ----------
         x : ndarray, (rows, n) float32
-            NaN where nothing was measured.
+            Not finite where nothing was measured.
 
         Returns
         -------
         ndarray, (rows, n) float32
+            NaN where nothing was measured.
         """
         filtered, self._state = self._run(x)
         return filtered

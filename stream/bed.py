@@ -203,6 +203,7 @@ class Bed:
         self.frames_skipped = 0
         self.settled = 0
         self.received = 0
+        self._rows = [INDEX[lead] for lead in leads]
         self._resampler = Resampler(rate)
         self._signal = LeadSignal(leads)
         self._limb = physics.LimbCheck()
@@ -293,7 +294,9 @@ class Bed:
     def _take(self, chunk: Chunk, late: bool) -> list[Frame]:
         """The frames that samples at 500 Hz make due, and before them what a gap does."""
         frames = self._skip(chunk.index - self.received, late) if chunk.index > self.received else []
-        samples, changes = self._signal.push(chunk.samples)
+        given = np.full_like(chunk.samples, np.nan)
+        given[self._rows] = chunk.samples[self._rows]  # a lead that is no input is none, whatever comes for it
+        samples, changes = self._signal.push(given)
         events = [
             Event(change.index, Kind.LEAD_OFF if change.off else Kind.LEAD_BACK, change.lead, change.why)
             for change in changes
@@ -301,7 +304,7 @@ class Bed:
         known, mask, origin = physics.solve(samples)
         events += map(_limb_event, self._limb.push(samples))
         self._events += sorted(events, key=lambda event: event.index)
-        arrived = np.isfinite(chunk.samples).any(axis=0)
+        arrived = np.isfinite(given).any(axis=0)
         what = np.where(arrived, np.uint8(GAPS.index(Why.NO_SIGNAL)), np.uint8(GAPS.index(Why.MISSING)))
         what[origin[0] != Origin.NONE] = KNOWN
         self._has_truth = chunk.truth is not None

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from engine.errors import EcgStreamError
 from engine.frame import Frame
 from engine.leads import RATE
+from stream import LONGEST_WAIT_S
 from stream.bed import Bed, Estimator
 from stream.items import Block, Chunk, Event, Item, Kind, joined
 from stream.latency import Latency
 from stream.sinks.outbox import Outlet
-from stream.sources import LONGEST_WAIT_S, Source
+from stream.sources import Source
 from stream.sources.intake import Intake
 from stream.supervisor import State, Supervisor
 from stream.timeline import Timeline
@@ -57,7 +58,7 @@ class Place:
 
     def take(self, now: float) -> list[Frame]:
         """Take what has arrived, and return the frames that are due."""
-        is_last = self.intake.over  # asked first: what ends while arrivals are taken ends next time
+        is_last = self.intake.is_over()  # asked first: what ends while arrivals are taken ends next time
         arrivals, dropped = self.intake.take(None if self._real_time else MOST_ARRIVALS)
         if dropped:
             self._say(Kind.DROPPED, f"{dropped} samples came faster than they were taken", float(dropped))
@@ -216,7 +217,7 @@ class Ward:
                 self._heard.wait(LONGEST_WAIT_S)
                 self._heard.clear()
                 self.tick(time.monotonic())
-                if any(place.intake.waiting for place in self._places if not place.is_over):
+                if any(place.intake.is_heard() for place in self._places if not place.is_over):
                     self._heard.set()
         except Exception as error:  # raised again in `wait`
             self._error = error

@@ -99,7 +99,7 @@ class Beat:
 
 def rhythm(rng: np.random.Generator) -> list[Beat]:
     """Beats that come a little faster on breathing in and wander slowly (as in McSharry 2003)."""
-    beats = []
+    beats: list[Beat] = []
     at, usual = -1.3, 60 / HEART_RATE
     while at < SECONDS + 1:
         number = len(beats)
@@ -179,7 +179,7 @@ def in_band(noise: Signal, low: float, high: float) -> Signal:
 
 def unit(noise: Signal) -> Signal:
     """Noise with a standard deviation of 1."""
-    return noise / noise.std()
+    return np.asarray(noise / noise.std())
 
 
 def independent_leads(time: Signal, beats: list[Beat], rng: np.random.Generator) -> Signal:

@@ -59,7 +59,7 @@ class Annotations:
             ready.append(heapq.heappop(self._waiting))
         data, time = b"", self._time
         for index, _, event in ready:
-            sample = max(0, index - start)
+            sample = max(event.kind is not Kind.BEAT, index - start)  # wfdb drops a comment at sample 0
             data += _annotation(event, max(0, sample - time))
             time = max(time, sample)
         if not data:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from engine.errors import SinkError
 from engine.leads import RATE
+from stream import LONGEST_WAIT_S
 from stream.items import Block, Item
 from stream.sinks import Sink
-from stream.sources import LONGEST_WAIT_S
 
 CAPACITY = 10 * RATE
 """Samples held at most: ten seconds of a stream."""
@@ -124,10 +124,9 @@ class Outbox:
         with self._changed:
             while self._patient and not self._fits(weight) and not stop.is_set() and not self._hangs(HUNG_S):
                 self._changed.wait(LONGEST_WAIT_S)
-            if not self._fits(weight):
+            if not self._fits(weight) or (isinstance(item, Block) and self._is_losing()):
                 self._lose(item)
                 return
-            self._found_room()
             if not self._items:
                 self._moved = time.monotonic()
             self._items.append(item)
@@ -160,6 +159,12 @@ class Outbox:
 
     def _fits(self, weight: int) -> bool:
         return not self._items or self._weight + weight <= self._capacity
+
+    def _is_losing(self) -> bool:
+        """Whether samples are lost: from when the queue was full until half of it is free, so that gaps are few."""
+        if self._lost_from is not None and self._weight <= self._capacity / 2:
+            self._found_room()
+        return self._lost_from is not None
 
     def _hangs(self, seconds: float) -> bool:
         return time.monotonic() - self._moved > seconds

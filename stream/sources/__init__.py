@@ -6,9 +6,6 @@ from typing import Protocol
 
 from stream.items import Arrival
 
-LONGEST_WAIT_S = 0.2
-"""No thread waits longer without looking whether it shall stop."""
-
 
 class Source(Protocol):
     """Something that sends the samples of one bed.

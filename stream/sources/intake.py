@@ -4,8 +4,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from stream import LONGEST_WAIT_S
 from stream.items import Arrival
-from stream.sources import LONGEST_WAIT_S, Source
+from stream.sources import Source
 
 CAPACITY = 256
 """Arrivals: five seconds of a device that sends every 20 ms."""
@@ -56,14 +57,12 @@ class Intake:
         if self._thread.ident is not None:
             self._thread.join()
 
-    @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether the source has ended and nothing is left to take."""
         with self._room:
             return self._ended and not self._held
 
-    @property
-    def waiting(self) -> bool:
+    def is_heard(self) -> bool:
         """Whether there is something to take, or an end to be told."""
         with self._room:
             return bool(self._held) or self._ended

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.leads import INDEX, LEADS
+from stream import LONGEST_WAIT_S
 from stream.items import Arrival, Chunk
-from stream.sources import LONGEST_WAIT_S
 from stream.sources.record import Record
 
 PIECE_S = 60

@@ -2,11 +2,14 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,17 +27,18 @@ KEYS = {
 MEASURED = ("I", "II", "V4")
 
 
-def summary_of(*arguments: object) -> dict:
+def summary_of(*arguments: object) -> dict[str, Any]:
     done = ecgstream("replay", *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
 
 
 def leads_of(path: Path) -> np.ndarray:
     """A recorded file, rows in the order of `LEADS`."""
     record = wfdb.rdrecord(str(path))
     assert [name.removeprefix("d") for name in record.sig_name] == list(LEADS)
-    return record.p_signal.T.astype(np.float32)
+    return np.asarray(record.p_signal.T, np.float32)
 
 
 def seconds(first: float, last: float) -> np.ndarray:
@@ -217,3 +221,81 @@ def test_the_window_stays_open_when_the_record_is_over(tmp_path: Path) -> None:
     out, _ = process.communicate(timeout=5)
     assert process.returncode == 130
     assert "2.0 s from I II V4" in out
+
+
+def limited_to(size: int) -> Callable[[], None]:
+    """What makes every file of a process end at a size, as a full disk does."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_on_a_full_disk_all_but_the_recording_goes_on(tmp_path: Path) -> None:
+    arguments = ["replay", "--headless", "--speed", "16", "--record", tmp_path / "out", "--json"]
+    done = ecgstream(*arguments, preexec_fn=limited_to(20 * 500 * 24))
+    assert done.returncode == 1
+    summary = json.loads(done.stdout)
+    assert summary["samples"] == 30_000
+    [failure] = summary["failures"]
+    assert failure.startswith("recorder: cannot write")
+    assert done.stderr == f"ecgstream: {failure}\n"
+    recorded, truth = leads_of(tmp_path / "out" / "synthetic"), seconds(0, 60)
+    rows = [INDEX[lead] for lead in MEASURED]
+    written = np.isfinite(recorded[rows]).all(axis=0)
+    assert written[:9500].all()
+    assert not written.all()
+    assert np.array_equal(recorded[rows][:, written], truth[rows, : recorded.shape[1]][:, written])
+    notes = wfdb.rdann(str(tmp_path / "out" / "synthetic"), "atr").aux_note
+    assert any(note.startswith("sink failed: recorder: cannot write") for note in notes)
+
+
+HANGING = """
+import time
+from pathlib import Path
+from stream.sinks.recorder import Recorder
+
+def hang(recorder, data):
+    Path({mark!r}).touch()
+    time.sleep(3600)
+
+Recorder._append = hang
+from ecgstream.commands.main import main
+main()
+"""
+
+
+def test_a_disk_that_hangs_does_not_hold_ctrl_c(tmp_path: Path) -> None:
+    """The recorder's own thread hangs in a write; the run goes on, and ends within five seconds of Ctrl-C."""
+    hangs = tmp_path / "hangs"
+    options = ["replay", "--headless", "--record", str(tmp_path / "out"), "--json"]
+    script = HANGING.format(mark=str(hangs))
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 30
+    while not hangs.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=10)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 1
+    assert json.loads(out)["failures"] == ["recorder: did not end; what it had not written is lost"]
+    assert err == "ecgstream: recorder: did not end; what it had not written is lost\n"
+
+
+def test_beats_and_events_stand_beside_the_record(tmp_path: Path) -> None:
+    samples = seconds(0, 20)[[0, 1, 9]]
+    samples[2, 5000:8000] = 1.0
+    path = write_record(tmp_path, "r", samples, leads=MEASURED)
+    summary_of(path, "--headless", "--speed", "max", "--record", tmp_path / "out")
+    found = wfdb.rdann(str(tmp_path / "out" / "r"), "atr")
+    beats = [index for index, symbol in zip(found.sample, found.symbol, strict=True) if symbol == "N"]
+    assert len(beats) == pytest.approx(20 * 70 / 60, abs=4)
+    for beat in beats:  # each stands at the top of lead II
+        around = samples[1, max(0, beat - 50) : beat + 50]
+        assert samples[1, max(0, beat - 8) : beat + 9].max() == around.max()
+    notes = [(int(index), note) for index, note in zip(found.sample, found.aux_note, strict=True) if note]
+    assert [note for _, note in notes if "lead" in note] == ["lead off: V4 stands still", "lead back: V4"]
+    assert [index for index, note in notes if "lead" in note] == pytest.approx([5500, 8000], abs=30)
+    assert notes[0][1] == "source: live"

@@ -7,9 +7,10 @@ import pytest
 import wfdb
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.signal import butter, resample_poly, sosfilt
 
-from engine.beats import HeartRate
+from engine.beats import DELAY, HISTORY, LEARNS, NO_BEAT, NOT_CLEAR, NOT_KNOWN, PATIENCE, Beat, HeartRate
 from engine.leads import INDEX, RATE
 from stream.sources.record import open_record
 
@@ -18,32 +19,46 @@ BEATS = set("NLRejAaJSVEFQ/f")
 HOP = 40
 
 
-def follow(x: np.ndarray, hop: int = HOP) -> tuple[list[int], list[float | None]]:
+Samples = NDArray[np.float64]
+
+
+def follow(x: Samples, hop: int = HOP) -> tuple[list[int], list[float | None]]:
     """All beats that were found, and the rate after every hop."""
     heart_rate = HeartRate()
-    beats: list[int] = []
+    beats: list[Beat] = []
     rates = []
     for start in range(0, len(x), hop):
-        heart_rate.push(x[start : start + hop].astype(np.float32))
-        beats += [beat for beat in heart_rate.beats if not beats or beat > beats[-1]]
+        beats += heart_rate.push(x[start : start + hop].astype(np.float32))
         rates.append(heart_rate.rate)
-    return beats, rates
+    return [beat.index for beat in beats], rates
 
 
-def pulses(rate: float, seconds: float, amplitude: float = 1.0) -> np.ndarray:
+def doubts(x: Samples) -> list[str]:
+    """Why there is no rate after every hop."""
+    heart_rate = HeartRate()
+    whys = []
+    for start in range(0, len(x), HOP):
+        heart_rate.push(x[start : start + HOP].astype(np.float32))
+        whys.append(heart_rate.why)
+        assert (heart_rate.rate is None) == bool(heart_rate.why)
+    return whys
+
+
+def pulses(rate: float, seconds: float, amplitude: float = 1.0) -> Samples:
     """QRS-like triangles of 60 ms with a slow T wave and a little noise."""
     time = np.arange(int(seconds * RATE)) / RATE
     phase = (time + 30 / rate) % (60 / rate) - 30 / rate  # s from the nearest beat
     qrs = np.clip(1 - np.abs(phase) / 0.03, 0, None)
     t_wave = 0.3 * np.exp(-(((phase - 0.2 * (60 / rate) ** 0.5) / 0.04) ** 2))
-    return amplitude * (qrs + t_wave) + np.random.default_rng(0).normal(0, 0.01, len(time))
+    x: Samples = amplitude * (qrs + t_wave) + np.random.default_rng(0).normal(0, 0.01, len(time))
+    return x
 
 
-def matched(found: np.ndarray, marks: np.ndarray) -> int:
+def matched(found: NDArray[np.intp], marks: NDArray[np.floating]) -> int:
     """How many marks have a beat of their own within 100 ms."""
-    free = list(found)
+    free = [int(beat) for beat in found]
     hits = 0
-    for mark in marks:
+    for mark in marks.tolist():
         near = min(free, key=lambda beat: abs(beat - mark), default=None)
         if near is not None and abs(near - mark) <= WITHIN:
             free.remove(near)
@@ -66,7 +81,7 @@ def test_the_marked_beats_of_a_holter_recording_are_found(data_dir: Path) -> Non
     assert hits / len(beats) >= 0.99
     settled = rates[5 * RATE // HOP :]
     assert None not in settled
-    assert np.median(settled) == pytest.approx(60 * RATE / np.median(np.diff(true)), abs=1.5)
+    assert np.median(np.array(settled, float)) == pytest.approx(60 * RATE / np.median(np.diff(true)), abs=1.5)
 
 
 @pytest.mark.data
@@ -103,23 +118,61 @@ def test_the_rate_is_there_soon_and_r_peaks_are_where_they_are() -> None:
     assert np.abs(offsets).max() < 10
 
 
-@given(seed=st.integers(0, 2**32 - 1), sizes=st.lists(st.integers(0, 1500), max_size=10))
-def test_any_chunking_equals_whole(seed: int, sizes: list[int]) -> None:
+def eventful(seed: int) -> NDArray[np.float32]:
+    """Beats with more or less noise, gaps and stretches of nothing."""
     rng = np.random.default_rng(seed)
     x = pulses(rng.uniform(40, 180), 12, rng.uniform(0.1, 3)) + rng.normal(0, rng.uniform(0, 0.2), 12 * RATE)
     for _ in range(rng.integers(0, 4)):
         start = rng.integers(0, len(x))
-        x[start : start + rng.integers(1, 2500)] = rng.choice([np.nan, 0])
-    x = x.astype(np.float32)
+        x[start : start + rng.integers(1, 2500)] = rng.choice([np.nan, np.inf, 0])
+    return x.astype(np.float32)
+
+
+@given(seed=st.integers(0, 2**32 - 1), sizes=st.lists(st.integers(0, 1500), max_size=10))
+def test_any_chunking_gives_the_same_beats_with_the_same_rates(seed: int, sizes: list[int]) -> None:
+    x = eventful(seed)
     whole, chunked = HeartRate(), HeartRate()
-    whole.push(x)
-    for part in np.split(x, np.minimum(np.cumsum(sizes, dtype=int), len(x))):
-        chunked.push(part)
-    assert chunked.beats == whole.beats
-    assert chunked.rate == whole.rate
+    beats = whole.push(x)
+    parts = np.split(x, np.minimum(np.cumsum(sizes, dtype=int), len(x)))
+    assert [beat for part in parts for beat in chunked.push(part)] == beats
+    assert (chunked.rate, chunked.why) == (whole.rate, whole.why)
+    assert all((beat.rate is None) == bool(beat.why) for beat in beats)
 
 
-def noises() -> dict[str, np.ndarray]:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    cut=st.integers(0, 12 * RATE),
+    length=st.sampled_from([0, 1, 99, 100, 101, 500, 501, HISTORY - 1, HISTORY, HISTORY + 1, 5000]),
+)
+def test_a_gap_is_what_is_missing(seed: int, cut: int, length: int) -> None:
+    x = eventful(seed)
+    skipped, missed = HeartRate(), HeartRate()
+    beats = [*skipped.push(x[:cut]), *skipped.skip(length)]
+    assert [*missed.push(x[:cut]), *missed.push(np.full(length, np.nan, np.float32))] == beats
+    assert (skipped.rate, skipped.why) == (missed.rate, missed.why)
+    assert skipped.push(x[cut:]) == missed.push(x[cut:])
+    assert (skipped.rate, skipped.why) == (missed.rate, missed.why)
+
+
+def test_a_day_is_skipped_as_fast_as_a_second_and_its_indices_count() -> None:
+    x = pulses(75, 10).astype(np.float32)
+    day = 24 * 3600 * RATE
+    at_once, later = HeartRate(), HeartRate()
+    later.skip(day)
+    assert [beat.index - day for beat in later.push(x)] == [beat.index for beat in at_once.push(x)]
+    assert later.rate == at_once.rate
+
+
+def test_beats_tell_the_rate_that_was_known_with_them() -> None:
+    beats = HeartRate().push(np.concatenate([pulses(75, 10), pulses(100, 10)]).astype(np.float32))
+    assert [beat.why for beat in beats[:4]] == [LEARNS] * 3 + [""]
+    assert {beat.why for beat in beats[3:]} == {""}
+    assert {beat.rate for beat in beats[:3]} == {None}
+    assert beats[9].rate == pytest.approx(75, abs=1)
+    assert beats[-1].rate == pytest.approx(100, abs=1)
+
+
+def noises() -> dict[str, Samples]:
     rng = np.random.default_rng(3)
     n = 60 * RATE
     time = np.arange(n) / RATE
@@ -162,3 +215,56 @@ def test_a_gap_is_no_long_interval() -> None:
     x[10 * RATE + 100 : 12 * RATE - 100] = np.nan
     _, rates = follow(x)
     assert rates[13 * RATE // HOP] == pytest.approx(60, abs=1)
+
+
+def test_the_reason_for_no_rate_is_the_first_cause() -> None:
+    assert HeartRate().why == NOT_KNOWN
+    assert doubts(np.full(10 * RATE, np.nan)) == [NOT_KNOWN] * (10 * RATE // HOP)
+    beats = pulses(80, 10)
+    nothing, missing = np.zeros(5 * RATE), np.full(5 * RATE, np.nan)
+    assert list(dict.fromkeys(doubts(nothing))) == [LEARNS, NO_BEAT]
+    assert doubts(nothing)[(PATIENCE + HOP) // HOP] == NO_BEAT
+    assert list(dict.fromkeys(doubts(beats))) == [LEARNS, ""]
+    assert list(dict.fromkeys(doubts(np.concatenate([beats, nothing])))) == [LEARNS, "", NO_BEAT]
+    lost = doubts(np.concatenate([beats, missing, beats]))
+    assert list(dict.fromkeys(lost)) == [LEARNS, "", NOT_KNOWN]
+    back = lost[15 * RATE // HOP + 1 :]
+    assert list(dict.fromkeys(back)) == [LEARNS, ""]
+    noise = noises()["white"]
+    assert doubts(noise)[-1] == NOT_CLEAR
+
+
+def test_a_short_gap_is_not_the_reason() -> None:
+    x = np.zeros(10 * RATE)
+    heart_rate = HeartRate()
+    heart_rate.push(x.astype(np.float32))
+    heart_rate.skip(RATE - 1)
+    assert heart_rate.why == NO_BEAT
+    heart_rate.skip(1)
+    assert heart_rate.why == NOT_KNOWN
+    heart_rate.push(np.zeros(1, np.float32))
+    assert heart_rate.why == LEARNS
+    heart_rate.push(np.zeros(PATIENCE, np.float32))
+    assert heart_rate.why == NO_BEAT
+
+
+def test_the_rate_goes_a_patience_after_the_last_beat() -> None:
+    heart_rate = HeartRate()
+    beats = heart_rate.push(pulses(80, 10).astype(np.float32))
+    beats += heart_rate.push(np.zeros(RATE, np.float32))
+    left = beats[-1].index + DELAY + PATIENCE - 11 * RATE
+    heart_rate.push(np.zeros(left, np.float32))
+    assert heart_rate.rate is not None
+    heart_rate.push(np.zeros(1, np.float32))
+    assert heart_rate.rate is None
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_what_is_not_finite_is_missing(value: float) -> None:
+    x, y = pulses(80, 20).astype(np.float32), pulses(80, 20).astype(np.float32)
+    for part, put in ((x, value), (y, np.nan)):
+        part[4000:4003] = put
+        part[7000:9000] = put
+    a, b = HeartRate(), HeartRate()
+    assert a.push(x) == b.push(y)
+    assert (a.rate, a.why) == (b.rate, b.why)

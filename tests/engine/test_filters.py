@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from engine.errors import UsageError
 from engine.filters import BAND_LABEL, BANDS, CausalFilter
@@ -18,7 +19,7 @@ def gain_at(band: str, frequency: float, mains: float | None = None) -> float:
     return float(np.sqrt(2 * np.mean(last**2)))
 
 
-def with_gaps(seed: int, rows: int, n: int) -> np.ndarray:
+def with_gaps(seed: int, rows: int, n: int) -> NDArray[np.float32]:
     """Noise with offsets, missing samples and whole rows that come and go."""
     rng = np.random.default_rng(seed)
     x = rng.normal(rng.uniform(-300, 300, (rows, 1)), 1, (rows, n)).astype(np.float32)
@@ -70,6 +71,15 @@ def test_after_a_gap_a_row_starts_anew(seed: int, gap: int) -> None:
     before, after = rng.normal(0, 5, (2, 1, 80)).astype(np.float32)
     x = np.concatenate([before, np.full((1, gap), np.nan, np.float32), after], axis=1)
     assert np.array_equal(CausalFilter("monitor", 1).push(x)[:, -80:], CausalFilter("monitor", 1).push(after))
+
+
+@given(seed=st.integers(0, 2**32 - 1), band=st.sampled_from(sorted(BANDS)))
+def test_what_is_not_finite_is_not_known(seed: int, band: str) -> None:
+    missing = with_gaps(seed, 3, 160)
+    garbage = np.random.default_rng(seed).choice(np.array([np.nan, np.inf, -np.inf], np.float32), missing.shape)
+    garbage = np.where(np.isnan(missing), garbage, missing)
+    expected = CausalFilter(band, 3).push(missing)
+    assert np.array_equal(CausalFilter(band, 3).push(garbage), expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("band", ["monitor", "diagnostic"])

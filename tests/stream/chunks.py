@@ -57,7 +57,7 @@ class Laid:
 
     @property
     def end(self) -> int:
-        return self.leads.shape[1]
+        return int(self.leads.shape[1])
 
     def events_of(self, *kinds: Kind) -> list[Event]:
         return [event for event in self.events if event.kind in kinds]

@@ -310,6 +310,15 @@ def test_a_jump_is_what_columns_of_nothing_are(length: int, at: int, rate: int) 
     assert one.events_of(*told) == other.events_of(*told)
 
 
+def test_what_comes_for_a_lead_that_is_no_input_is_nothing() -> None:
+    averaging = Averaging()
+    samples = leads(3, 800)
+    more = samples.copy()
+    more[7] = 1.0
+    one, other = (laid(run(averaging, a_bed(averaging), each, [20])) for each in (samples, more))
+    assert_equal(one, other)
+
+
 def test_nothing_costs_no_engine_call() -> None:
     averaging = Averaging()
     silent = a_bed(averaging)

@@ -158,7 +158,7 @@ STOP_BAND = 0.58
 
 
 @pytest.mark.parametrize("rate", [600, 1000, 1024, 2000])
-def test_what_500_hz_cannot_hold_is_taken_away(rate: float) -> None:
+def test_what_500_hz_cannot_hold_is_taken_away(rate: int) -> None:
     """A sine in the stop band comes out at least 60 dB smaller, wherever it would fold to."""
     length = 3 * rate
     for frequency in np.linspace(STOP_BAND * 500, rate / 2, 12):
@@ -169,7 +169,7 @@ def test_what_500_hz_cannot_hold_is_taken_away(rate: float) -> None:
 
 
 @pytest.mark.parametrize("rate", [100, 128, 250, 360, 400])
-def test_a_slower_source_leaves_no_image(rate: float) -> None:
+def test_a_slower_source_leaves_no_image(rate: int) -> None:
     """What is not the sine itself is at least 60 dB smaller, whatever frequency its images would have."""
     seconds = 8
     time_in, time_out = np.arange(seconds * rate) / rate, np.arange(seconds * 500) / 500

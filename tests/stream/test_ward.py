@@ -2,11 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 
 from ecgstream.records import BUNDLED
 from engine.errors import SinkError, SourceError
@@ -15,10 +18,11 @@ from engine.leads import Origin
 from engine.model import load
 from engine.reconstruction import Engine
 from stream.bed import Bed, passed
-from stream.items import Arrival, Block, Chunk, Event, Gap, Item, Kind
+from stream.items import Arrival, Block, Chunk, Event, Gap, Item, Kind, Why
 from stream.sinks import outbox as outboxes
 from stream.sinks.mailbox import Mailbox
 from stream.sinks.outbox import Direct, Outbox, Outlet
+from stream.sinks.recorder import Recorder
 from stream.sources.record import Record, open_record
 from stream.sources.replay import Replay, chunks
 from stream.ward import Place, Ward
@@ -49,17 +53,18 @@ class Sending:
     patient: bool = True
     size: int = 10
     skip: tuple[int, int] = (0, 0)  # an index, and how many samples are missing before it
-    hold_at: int = -1
+    holds: tuple[int, ...] = ()  # where it waits for `go`, which is cleared again; `held` is set then
     held: threading.Event = field(default_factory=threading.Event)
     go: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
 
     def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
         for at in range(0, self.samples.shape[1], self.size):
-            if at == self.hold_at:
+            if at in self.holds:
                 self.held.set()
                 while not (self.go.wait(0.05) or stop.is_set()):
                     pass
+                self.go.clear()
             if stop.is_set():
                 return
             index = at + (self.skip[1] if at >= self.skip[0] else 0)
@@ -85,9 +90,9 @@ def run(ward: Ward) -> None:
     ward.wait()
 
 
-def wait_until(true: object) -> None:
+def wait_until(true: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
-    while not true():  # type: ignore[operator]
+    while not true():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -185,7 +190,7 @@ def test_frames_of_many_beds_go_to_the_engine_together(engine: Engine, record: R
     ward = Ward(counting)
     kept = [Kept() for _ in range(10)]
     for number, sink in enumerate(kept):
-        source = Sending(given(record, 400), hold_at=200)
+        source = Sending(given(record, 400), holds=(200,))
         ward.admit(Bed(counting, 500, IN, name=str(number)), source, [Direct(sink, "")], real_time=False)
     for place in ward._places:
         place.intake.start()
@@ -265,6 +270,83 @@ def test_a_sink_that_hangs_holds_nobody(
     hanging.go.set()
 
 
+class Disk(Recorder):
+    """A recorder on a disk that stalls at its third write, until `go` is set."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "r", leads_in=IN)
+        self.stalls, self.go = threading.Event(), threading.Event()
+        self.writes = 0
+
+    def _append(self, data: bytes) -> None:
+        self.writes += 1
+        if self.writes == 3:
+            self.stalls.set()
+            self.go.wait(60)
+        super()._append(data)
+
+
+def test_a_disk_that_stalls_for_less_than_the_queue_loses_nothing(
+    engine: Engine, record: Record, tmp_path: Path
+) -> None:
+    disk, kept = Disk(tmp_path), Kept()
+    ward, place = a_ward(engine, Sending(given(record)), Outbox(disk, "recorder"), Direct(kept, "kept"))
+    ward.start()
+    assert disk.stalls.wait(30)
+    wait_until(lambda: kept.blocks and kept.blocks[-1].end == 5000)  # the others are through meanwhile
+    disk.go.set()
+    ward.wait()
+    assert place.failures == []
+    assert wfdb.rdrecord(str(tmp_path / "r")).p_signal.shape == (5000, 12)
+
+
+def test_a_disk_that_stalls_for_longer_loses_a_gap_and_says_so(engine: Engine, record: Record, tmp_path: Path) -> None:
+    disk, kept, mailbox = Disk(tmp_path), Kept(), Mailbox()
+    outbox = Outbox(disk, "recorder", capacity=2000)
+    source = Sending(given(record, 9500), holds=(1600, 8000))
+    ward, place = a_ward(engine, source, outbox, Direct(kept, "kept"), Direct(mailbox, "screen"))
+    ward.start()
+    assert disk.stalls.wait(30)
+    source.go.set()
+    wait_until(lambda: mailbox.status.failures)
+    wait_until(lambda: kept.blocks[-1].end > 7800)
+    assert mailbox.drain()
+    assert mailbox.status.state == "live"
+    disk.go.set()
+    wait_until(lambda: not outbox._items)
+    source.go.set()
+    ward.wait()
+    assert laid(kept.items).end == 9500
+    assert len(place.failures) == 2, place.failures
+    first, last = place.failures
+    assert first.startswith("recorder: does not keep up; from ")
+    assert "were lost" in last
+    recorded = wfdb.rdrecord(str(tmp_path / "r")).p_signal
+    assert recorded.shape == (9500, 12)
+    lost = np.isnan(recorded).all(axis=1)
+    edges = np.flatnonzero(np.diff(lost))
+    assert len(edges) == 2  # one gap
+    assert f"from {(edges[0] + 1) / 500:.1f} s" in first
+    assert f"{lost.sum() / 500:.1f} s from" in last
+    found = wfdb.rdann(str(tmp_path / "r"), "atr").aux_note
+    assert [note for note in found if "recorder" in note] == [f"sink failed: {text}" for text in (first, last)]
+    rows = [0, 1, 9]
+    assert np.abs(recorded.T[rows][:, ~lost] - source.samples[rows][:, ~lost]).max() <= 0.0005001
+
+
+def test_a_disk_that_never_comes_back_does_not_hold_the_end(engine: Engine, record: Record, tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    ward, place = a_ward(engine, Sending(given(record, 10_000), holds=(5000,)), Outbox(disk, "recorder"))
+    ward.start()
+    assert disk.stalls.wait(30)
+    began = time.monotonic()
+    ward.stop.set()
+    ward.wait()
+    assert time.monotonic() - began < 5
+    assert place.failures == ["recorder: did not end; what it had not written is lost"]
+    disk.go.set()
+
+
 def test_a_source_that_fails_ends_its_bed(engine: Engine, record: Record) -> None:
     kept, mailbox = Kept(), Mailbox()
     source = Sending(given(record, 500), error=SourceError("the cable was pulled"))
@@ -293,7 +375,7 @@ def test_an_engine_that_fails_ends_all_and_is_raised(engine: Engine, record: Rec
 
 def test_silence_is_told_and_its_end(engine: Engine, record: Record) -> None:
     kept = Kept()
-    source = Sending(given(record, 1000), hold_at=500)
+    source = Sending(given(record, 1000), holds=(500,))
     ward, _ = a_ward(engine, source, Direct(kept, "kept"), real_time=True)
     ward.start()
     wait_until(lambda: sources_said(kept.items)[-1:] == ["stale"])
@@ -307,10 +389,16 @@ def test_samples_that_say_nothing_are_no_signal(engine: Engine, record: Record) 
     samples[:, 1000:3000] = 0.5
     samples[:, 3500:4500] = np.nan
     kept = Kept()
-    run(a_ward(engine, Sending(samples), Direct(kept, "kept"))[0])
-    said = sources_said(kept.items)
-    assert said == ["live", "no signal", "live", "no signal", "live", "ended"] or "no signal" in said
-    assert len(events_of(kept.items, Kind.LEAD_OFF)) == 3
+    source = Sending(samples, holds=(2800, 4300))
+    ward, _ = a_ward(engine, source, Direct(kept, "kept"))
+    ward.start()
+    for times in (1, 2):  # once the leads stand still, once they are missing
+        wait_until(partial(lambda times: sources_said(kept.items).count("no signal") == times, times))
+        source.go.set()
+    ward.wait()
+    assert sources_said(kept.items)[-2:] == ["live", "ended"]
+    assert {event.text for event in events_of(kept.items, Kind.LEAD_OFF)} == {"stands still"}
+    assert {gap.why for gap in laid(kept.items).gaps} == {Why.NO_SIGNAL, Why.MISSING}
 
 
 def test_a_device_that_is_not_heard_in_time_loses_its_oldest_and_it_is_said(engine: Engine, record: Record) -> None:

@@ -8,6 +8,7 @@ Nothing of the recordings is kept: of measured leads a hash, of derived leads (t
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +75,8 @@ def summed_up(settled: Settled) -> dict[str, NDArray[np.generic]]:
 
 def write(data: Path, settle: Callable[[NDArray[np.float32], float], Settled]) -> None:
     """Settle every record and write the file."""
-    kept = {}
+    kept: dict[str, Any] = {}
     for number, (name, _, rate, leads) in enumerate(RECORDS):
         summary = summed_up(settle(samples_of(data, name, rate, leads), rate))
         kept |= {f"{number}.{key}": value for key, value in summary.items()}
-    np.savez_compressed(FILE, **kept)  # type: ignore[arg-type]
+    np.savez_compressed(FILE, **kept)

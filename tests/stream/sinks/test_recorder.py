@@ -36,7 +36,7 @@ def leads(length: int, seed: int = 1) -> Samples:
 def items(samples: Samples, sizes: Sequence[int] = (40,)) -> Iterator[Block | Gap]:
     """Blocks of these sizes, and gaps where no lead is known."""
     for chunk in cut(samples, sizes):
-        known = np.isfinite(chunk.samples).any(axis=0)
+        known = np.atleast_1d(np.isfinite(chunk.samples).any(axis=0))
         edges = [0, *(np.flatnonzero(np.diff(known)) + 1).tolist(), len(known)]
         for start, stop in pairwise(edges):
             if start < stop and not known[start]:
@@ -62,7 +62,7 @@ def record(folder: Path, samples: Samples, name: str = "r", **settings: object) 
 
 def read(path: Path) -> Samples:
     physical = wfdb.rdrecord(str(path.with_suffix(""))).p_signal
-    return physical.T.astype(np.float32)
+    return np.asarray(physical.T, np.float32)
 
 
 def test_what_was_derived_is_never_written_under_a_measured_name(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +75,9 @@ class Counting:
             raise self.error
 
 
-def wait_until(true: object) -> None:
+def wait_until(true: Callable[[], object]) -> None:
     deadline = time.monotonic() + 20
-    while not true():  # type: ignore[operator]
+    while not true():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -98,18 +98,18 @@ def test_a_full_queue_makes_a_file_wait() -> None:
         found += intake.take()[0]
     assert [arrival.index for arrival in found] == list(range(100))
     intake.wait()
-    assert intake.over
+    assert intake.is_over()
 
 
 def test_a_full_queue_drops_the_oldest_of_a_device_and_counts() -> None:
     intake = Intake(Counting(patient=False), lambda: None, capacity=10)
     intake.start()
     intake.wait()
-    assert not intake.over
+    assert not intake.is_over()
     taken, dropped = intake.take()
     assert ([arrival.index for arrival in taken], dropped) == (list(range(90, 100)), 90)
     assert intake.take() == ([], 0)
-    assert intake.over
+    assert intake.is_over()
 
 
 def test_a_stop_ends_a_source_that_waits_for_room() -> None:
@@ -128,9 +128,9 @@ def test_an_error_is_told_after_all_that_came_before_it() -> None:
     intake.start()
     intake.wait()
     assert heard.is_set()
-    assert not intake.over
+    assert not intake.is_over()
     assert len(intake.take()[0]) == 3
-    assert intake.over
+    assert intake.is_over()
     assert str(intake.error) == "the cable was pulled"
 
 
