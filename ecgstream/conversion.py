@@ -1,12 +1,20 @@
-"""A whole record at once: the same bed and the same sinks as live, fed in long pieces and waiting for nothing."""
+"""A whole record at once: the same bed and the same sinks as live, in long pieces; all that waits is for the engine."""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
+from engine.frame import Estimate, Frame
 from stream.bed import Bed, Estimator, passed
 from stream.items import Item
 from stream.sinks import Sink
 from stream.sources.record import Record
-from stream.sources.replay import PIECE_S, chunks
+from stream.sources.replay import chunks
+
+CHUNK_S = 60
+"""Three long frames; more would cost memory and save nothing."""
+
+_Estimating = tuple[list[Frame], Future[list[Estimate]]]
+"""Frames that the engine has, and where their estimates will be."""
 
 
 def convert(
@@ -40,14 +48,29 @@ def convert(
         If the record cannot be read to its end or a sink cannot take it.
     """
     try:
-        for chunk in chunks(record, leads, 1000 * PIECE_S):
-            _give(passed(engine, bed, [chunk], finish=False), sinks)
-            if not progress(chunk.end / record.n_samples):
-                return
+        with ThreadPoolExecutor(1, "engine") as pool:
+            estimating: _Estimating | None = None
+            for chunk in chunks(record, leads, 1000 * CHUNK_S):
+                frames = bed.push(chunk)
+                before, estimating = estimating, (frames, pool.submit(engine.estimate, frames))
+                if before is not None:
+                    _settle(bed, before, sinks)
+                if not progress(chunk.end / record.n_samples):
+                    return
+            if estimating is not None:
+                _settle(bed, estimating, sinks)
         _give(passed(engine, bed, []), sinks)
     finally:
         for sink in sinks:
             sink.close()
+
+
+def _settle(bed: Bed, estimating: _Estimating, sinks: Sequence[Sink]) -> None:
+    """Wait for the estimates of some frames, and send on what they settle: meanwhile the engine is at the next ones."""
+    frames, estimates = estimating
+    for frame, estimate in zip(frames, estimates.result(), strict=True):
+        bed.settle(frame, estimate)
+    _give(bed.items(), sinks)
 
 
 def _give(items: Iterable[Item], sinks: Sequence[Sink]) -> None:

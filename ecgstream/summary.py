@@ -11,15 +11,13 @@ from rich.table import Table
 
 from engine.filters import BAND_LABEL
 from engine.leads import DISCLAIMER, RATE, Origin, label
+from engine.physics import DISAGREE_UV
 from engine.reconstruction import Engine
 from stream.bed import Bed
 from stream.latency import Latency
 from stream.sinks.comparison import BAND, Comparison, LeadFigures
 from stream.sinks.recorder import Recorder
 from stream.sources.record import Record
-
-RESIDUAL_UV = 50.0
-"""Redundant limb leads that disagree by more have a swapped or a bad electrode, or did not come from one device."""
 
 
 class LatencyFigures(msgspec.Struct, frozen=True):
@@ -147,7 +145,7 @@ def show(summary: Summary, console: Console) -> None:
     if latency.p50 is not None:
         lines.append(f"arrival to estimate: median {latency.p50:.0f} ms, 99 % {latency.p99:.0f}, max {latency.max:.0f}")
     for lead, residual in summary.limb_residual_uv.items():
-        if residual > RESIDUAL_UV:
+        if residual > DISAGREE_UV:
             lines.append(
                 f"[yellow]{lead} strays {residual:.0f} uV from what the other limb leads say: look for a swapped or "
                 "loose electrode[/]"

@@ -3,6 +3,7 @@
 Sources: Einthoven 1912 (III = II - I); Goldberger 1942 (aVR = -(I + II)/2, aVL = I - II/2, aVF = II - I/2).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -125,13 +126,19 @@ class LimbChange:
 
 
 class LimbCheck:
-    """Watches the redundant limb leads of a stream at 500 Hz, second by second.
+    """Watches the redundant limb leads of a stream at 500 Hz, second by second; there are none among fewer than three.
 
     A lead disagrees when its residual exceeds `DISAGREE_UV`, and agrees again when it is below `AGREE_UV`. Where a
     second tells nothing of a lead, the last verdict stands.
+
+    Parameters
+    ----------
+    leads : iterable of str
+        Those that are measured.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, leads: Iterable[str]) -> None:
+        self._watches = sum(lead in LIMB for lead in leads) > 2
         self._second = np.full((len(LIMB), RATE), np.nan, np.float32)  # NaN from the end of the stream on
         self._end = 0
         self._disagreeing: set[str] = set()
@@ -149,6 +156,9 @@ class LimbCheck:
         list of LimbChange
             In order of index, then of `engine.leads.LEADS`.
         """
+        if not self._watches:
+            self._end += measured.shape[1]
+            return []
         changes = []
         while measured.shape[1]:
             place = self._end % RATE
@@ -162,7 +172,7 @@ class LimbCheck:
     def skip(self, length: int) -> list[LimbChange]:
         """A gap: the same as to push so many missing samples, at the same cost however many."""
         left = RATE - self._end % RATE
-        changes = self._judge(self._end + left - 1) if length >= left else []
+        changes = self._judge(self._end + left - 1) if self._watches and length >= left else []
         self._end += length
         return changes
 

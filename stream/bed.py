@@ -206,7 +206,7 @@ class Bed:
         self._rows = [INDEX[lead] for lead in leads]
         self._resampler = Resampler(rate)
         self._signal = LeadSignal(leads)
-        self._limb = physics.LimbCheck()
+        self._limb = physics.LimbCheck(leads)
         self._heart = HeartRate()
         self._rate_told = ""
         self._ring = Ring(2 * len(INDEPENDENT_ROWS), frame)

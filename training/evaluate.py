@@ -213,7 +213,12 @@ class Judge:
 
 
 def evaluate(
-    leads_in: tuple[str, ...], *, data: Path | None = None, records: Path | None = None, model: Path | None = None
+    leads_in: tuple[str, ...],
+    *,
+    data: Path | None = None,
+    records: Path | None = None,
+    model: Path | None = None,
+    threads: int = 1,
 ) -> Results:
     """Figures of a model for one set of leads.
 
@@ -228,6 +233,8 @@ def evaluate(
         so is each lead that a record lacks or holds with a gap.
     model : Path, optional
         Manifest; the shipped model if not given.
+    threads : int
+        That the network runs on.
 
     Raises
     ------
@@ -243,7 +250,7 @@ def evaluate(
     if (data is None) == (records is None):
         raise UsageError("give either --data (a PTB-XL folder) or --records (any folder of 12-lead WFDB records)")
     asked = estimated(leads_in)
-    engine = load(model)
+    engine = load(model, threads=threads)
     manifest, linear = _linear(model)
     judge = Judge(engine, linear, leads_in, asked)
     in_folder = _folder_records(records) if records else []

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ecgstream.commands.options import Data, Force, Model, check_output, data_folder, need
+from ecgstream.commands.options import Data, Force, Model, Threads, check_output, data_folder, need, parse_threads
 
 EXAMPLE = "Example: ecgstream evaluate --data DATA --leads I,II,V4 --json out.json"
 
@@ -18,19 +18,21 @@ def evaluate(
     leads: Annotated[str, typer.Option("--leads", metavar="I,II,V4", help="Leads given to the model.")] = "I,II,V4",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")] = None,
     model: Model = None,
+    threads: Threads = 1,
     force: Force = False,
 ) -> None:
     """Judge the model on PTB-XL's test fold or your own records: offline, as streamed, beside the linear model."""
     from engine.leads import parse
 
-    leads_in = parse(leads)
+    leads_in, threads = parse(leads), parse_threads(threads)
     if json_file:
         check_output(json_file, force)
     need("safetensors", "evaluate")
     from training.evaluate import evaluate as judge
     from training.tables import show, write
 
-    figures = judge(leads_in, data=None if records else data_folder(data), records=records, model=model)
+    folder = None if records else data_folder(data)
+    figures = judge(leads_in, data=folder, records=records, model=model, threads=threads)
     show(figures)
     if json_file:
         write(figures, json_file)

@@ -156,6 +156,7 @@ def test_a_fault_is_one_line_and_leaves_nothing(fault: Faulty, tmp_path: Path) -
         (["replay", "--threads", "0"], "--threads 0: give 1 or more"),
         (["replay", "--threads", "many"], "see ecgstream replay --help"),
         (["convert", "record", "--out", "out", "--threads", "-1"], "--threads -1: give 1 or more"),
+        (["evaluate", "--threads", "0"], "--threads 0: give 1 or more"),
         (["replay", "--bogus"], "see ecgstream replay --help"),
         (["replay", "one", "two"], "see ecgstream replay --help"),
         (["convert"], "see ecgstream convert --help"),

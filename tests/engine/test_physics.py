@@ -124,7 +124,7 @@ def told(changes: list[LimbChange]) -> list[tuple[int, str, int, bool]]:
 
 
 def test_a_limb_lead_that_strays_disagrees_until_it_strays_by_half_the_limit() -> None:
-    changes = LimbCheck().push(strayed([0, 49, 51, 49, 26, 51, 24, 49, 100]))
+    changes = LimbCheck(LIMB).push(strayed([0, 49, 51, 49, 26, 51, 24, 49, 100]))
     assert told(changes) == [
         (3 * RATE - 1, "III", 51, True),
         (7 * RATE - 1, "III", 24, False),
@@ -135,7 +135,7 @@ def test_a_limb_lead_that_strays_disagrees_until_it_strays_by_half_the_limit() -
 def test_an_inverted_lead_shows_in_each_redundant_one_in_order() -> None:
     x = twelve(1, 2 * RATE)
     x[0] *= -1
-    changes = LimbCheck().push(x)
+    changes = LimbCheck(LIMB).push(x)
     assert [(change.index, change.lead) for change in changes] == [(RATE - 1, lead) for lead in LIMB[2:]]
     residuals = physics.limb_residual_uv(x[:, :RATE])
     assert {change.lead: change.residual_uv for change in changes} == residuals
@@ -145,21 +145,21 @@ def test_an_inverted_lead_shows_in_each_redundant_one_in_order() -> None:
 def test_nothing_is_redundant_with_two_limb_leads(rows: list[int]) -> None:
     x = np.full((12, 3 * RATE), np.nan, np.float32)
     x[rows] = np.random.default_rng(0).normal(0, 5, (len(rows), 3 * RATE))
-    assert LimbCheck().push(x) == []
+    assert LimbCheck(LIMB).push(x) == []
 
 
 def test_without_the_usual_pair_another_is_used_and_without_a_third_lead_the_verdict_stands() -> None:
     x = strayed([0, 80, 0, 0, 0], "aVF")
     x[[0, 3]] = np.nan  # II and III are the first pair that is left
     x[5, 2 * RATE : 4 * RATE] = np.nan
-    assert told(LimbCheck().push(x)) == [(2 * RATE - 1, "aVF", 80, True), (5 * RATE - 1, "aVF", 0, False)]
+    assert told(LimbCheck(LIMB).push(x)) == [(2 * RATE - 1, "aVF", 80, True), (5 * RATE - 1, "aVF", 0, False)]
 
 
 def test_a_second_is_judged_by_what_is_known_in_it() -> None:
     x = strayed([80, 80])
     x[2, : RATE + 400] = np.nan
     x[0, RATE + 450 :] = np.inf
-    assert told(LimbCheck().push(x)) == [(2 * RATE - 1, "III", 80, True)]
+    assert told(LimbCheck(LIMB).push(x)) == [(2 * RATE - 1, "III", 80, True)]
 
 
 @given(
@@ -177,8 +177,8 @@ def test_any_chunking_tells_the_same_and_a_gap_is_what_is_missing(
         x[row, start : start + rng.integers(1, 1500)] = rng.choice([np.nan, np.inf])
     cut, length = gap
     missing = np.full((12, length), np.nan, np.float32)
-    expected = LimbCheck().push(np.concatenate([x[:, :cut], missing, x[:, cut:]], axis=1))
-    check, changes = LimbCheck(), []
+    expected = LimbCheck(LIMB).push(np.concatenate([x[:, :cut], missing, x[:, cut:]], axis=1))
+    check, changes = LimbCheck(LIMB), []
     for part in np.split(x[:, :cut], np.minimum(np.cumsum(sizes, dtype=int), cut), axis=1):
         changes += check.push(part)
     changes += check.skip(length)
@@ -188,10 +188,10 @@ def test_any_chunking_tells_the_same_and_a_gap_is_what_is_missing(
 
 def test_a_day_is_skipped_as_fast_as_a_sample_and_its_indices_count() -> None:
     day = 24 * 3600 * RATE
-    check = LimbCheck()
+    check = LimbCheck(LIMB)
     x = strayed([80, 80])
     changes = [*check.push(x[:, :100]), *check.skip(day), *check.push(x[:, 100:])]
     assert told(changes) == [(RATE - 1, "III", 80, True)]
-    check = LimbCheck()
+    check = LimbCheck(LIMB)
     check.skip(day + 7)
     assert told(check.push(x)) == [(day + RATE - 1, "III", 80, True)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -593,7 +594,7 @@ def test_no_test_fold_is_one_line(tmp_path: Path, exported: Path) -> None:
         ((), {"records": Path()}, "nothing is left to estimate"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(leads_in: tuple[str, ...], options: dict[str, Path], words: str) -> None:
+def test_what_cannot_be_meant_is_refused(leads_in: tuple[str, ...], options: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         evaluate(leads_in, **options)
 
