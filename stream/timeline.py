@@ -25,8 +25,10 @@ class Timeline:
         """
         if arrival.index is None:
             raise ValueError("an arrival without an index has no place on a counted timeline")
-        repeated = max(0, self._end - arrival.index)
         length = arrival.samples.shape[1]
+        if not length:
+            return None, ""
+        repeated = max(0, self._end - arrival.index)
         said = ""
         if repeated:
             said = f"{min(repeated, length)} samples from {arrival.index} on came a second time"

@@ -206,7 +206,7 @@ def test_a_model_that_sees_further_back_than_it_says_is_found_out(
 ) -> None:
     engine = load(exported)
     engine.left_context = 0
-    monkeypatch.setattr(judging, "load", lambda _: engine)
+    monkeypatch.setattr(judging, "load", lambda _, **options: engine)
     results = evaluate(I_II_V4, records=folder_of(tmp_path, a=piece(0)), model=exported)
     assert results.hop_max_abs_mv > 1e-3
 
