@@ -1,8 +1,10 @@
 """Measures speed and memory on this machine and writes docs/performance.json; tools/tables.py puts it into the docs.
 
-    python tools/bench.py [--hours 24]
+    python -m tools.bench [--hours 24] [--against COMMIT]
 
-Real recordings are used where ECGSTREAM_DATA (or ../shared/data beside the checkout) holds them, else the bundled one.
+With ``--against`` the same commands of an older commit are measured in turn with today's, and the medians of the ratios
+stand beside the figures. Real recordings are used where ECGSTREAM_DATA (or ../shared/data beside the checkout) holds
+them, else the bundled one.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +36,18 @@ COMMAND = [sys.executable, "-m", "ecgstream"]
 BUNDLED = ROOT / "ecgstream" / "records" / "synthetic.hea"
 FRAMES = 200
 POLL_S = 0.1
+PAIRS = 5
+PAIRED_HOURS = 2.0
+PAIRED_S = 20
 
 
 def main() -> None:
     """Measure everything and write it."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--hours", type=float, default=24, help="length of the record that is converted")
-    hours = arguments.parse_args().hours
+    arguments.add_argument("--against", metavar="COMMIT", help="measure in pairs against this commit")
+    given = arguments.parse_args()
+    hours = given.hours
     figures = {
         "measured": datetime.date.today().isoformat(),
         "machine": {"cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()},
@@ -48,6 +56,11 @@ def main() -> None:
         "start": {"help_s": start_s("--help")},
         "convert": convert(hours),
     }
+    if given.against:
+        figures["paired"] = paired(given.against)
+    elif OUT.is_file():
+        kept = json.loads(OUT.read_text(encoding="utf-8")).get("paired")
+        figures |= {"paired": kept} if kept else {}
     OUT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(figures, indent=1))
 
@@ -124,6 +137,57 @@ def convert(hours: float) -> dict[str, float]:
     }
 
 
+def paired(commit: str) -> dict[str, object]:
+    """Whole commands of an older commit and of this checkout in turn: medians of the ratios, new over old."""
+    ratios: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        old = folder / "old"
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(old), commit], cwd=ROOT, check=True)
+        try:
+            record, short = long_record(folder, PAIRED_HOURS), long_record(folder, PAIRED_S / 3600, "short")
+            longer = long_record(folder, 10 * PAIRED_S / 3600, "longer")
+            for turn in range(PAIRS):
+                places = (old, ROOT) if turn % 2 else (ROOT, old)
+                found = {place: _measure(place, record, short, longer, folder / "out") for place in places}
+                for what, value in found[ROOT].items():
+                    ratios.setdefault(what, []).append(value / found[old][what])
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(old)], cwd=ROOT, check=True)
+    medians = {what: round(statistics.median(each), 3) for what, each in ratios.items()}
+    return {"against": commit, "pairs": PAIRS, "ratios": medians}
+
+
+def _measure(place: Path, record: Path, short: Path, longer: Path, out: Path) -> dict[str, float]:
+    """What the commands of a checkout take: converting, frame after frame, and waiting for an estimate."""
+    environment = {**os.environ, "PYTHONPATH": str(place)}
+
+    def run(*arguments: object, cores: set[int] | None = None) -> tuple[float, str]:
+        began = time.perf_counter()
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            preexec_fn=partial(os.sched_setaffinity, 0, cores) if cores else None,
+        )
+        return time.perf_counter() - began, done.stdout
+
+    convert_s, _ = run("convert", record, "--out", out, "--force", "--json")
+    fast = "--speed", "max", "--headless", "--json"
+    few, many = (run("replay", each, *fast, cores={0}) for each in (short, longer))  # alike, whoever takes what threads
+    frames = json.loads(many[1])["frames"] - json.loads(few[1])["frames"]
+    latency = json.loads(run("replay", short, "--headless", "--json")[1])["latency_ms"]
+    return {
+        f"`convert`, {PAIRED_HOURS:g} h": convert_s,
+        "a frame of `replay --speed max`, on one core": (many[0] - few[0]) / frames,
+        "arrival to estimate, p50": latency["p50"],
+        "arrival to estimate, p99": latency["p99"],
+    }
+
+
 def peak_bytes(process: "subprocess.Popen[str]") -> int:
     """The most memory a process had resident until its end."""
     watched, peak = psutil.Process(process.pid), 0
@@ -136,19 +200,19 @@ def peak_bytes(process: "subprocess.Popen[str]") -> int:
     return peak
 
 
-def long_record(folder: Path, hours: float) -> Path:
+def long_record(folder: Path, hours: float, name: str = "long") -> Path:
     """Twelve leads at 500 Hz, the recordings one after the other, again and again."""
     leads = np.concatenate([open_record(path).read(0, open_record(path).n_samples) for path in recordings()], axis=1)
     counts = np.rint(leads * 1000).astype("<i2")
     repeats = max(1, round(hours * 3600 * RATE / counts.shape[1]))
     content = np.ascontiguousarray(counts.T).tobytes()
-    with (folder / "long.dat").open("wb") as file:
+    with (folder / f"{name}.dat").open("wb") as file:
         for _ in range(repeats):
             file.write(content)
-    lines = [f"long {len(LEADS)} {RATE} {repeats * counts.shape[1]}"]
-    lines += [f"long.dat 16 1000(0)/mV 16 0 {counts[row, 0]} 0 0 {lead}" for row, lead in enumerate(LEADS)]
-    (folder / "long.hea").write_text("\n".join([*lines, ""]))
-    return folder / "long"
+    lines = [f"{name} {len(LEADS)} {RATE} {repeats * counts.shape[1]}"]
+    lines += [f"{name}.dat 16 1000(0)/mV 16 0 {counts[row, 0]} 0 0 {lead}" for row, lead in enumerate(LEADS)]
+    (folder / f"{name}.hea").write_text("\n".join([*lines, ""]))
+    return folder / name
 
 
 if __name__ == "__main__":

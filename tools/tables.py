@@ -58,6 +58,7 @@ def all_tables() -> dict[str, str]:
         "ERRORS": errors(results[MAIN]),
         "EXACTNESS": exactness(results[MAIN]),
         "SPEED": performance(speed),
+        "PAIRED": paired(speed["paired"]),
     }
 
 
@@ -67,14 +68,15 @@ def all_results() -> dict[str, Results]:
 
 
 def accuracy(results: Results) -> str:
-    """Mean r by band and way, and r of every estimated chest lead."""
+    """Mean r by band and way, how many records it rests on, and r of every estimated chest lead."""
     leads = [lead for lead in CHEST if lead not in results.leads_in]
     rows = []
     for band in results.ways["offline"]:
         for way, words in WAYS.items():
             found = results.ways[way][band]
-            rows.append([f"{band} Hz", words, r(found.mean_r), *(r(found.leads[lead].r) for lead in leads)])
-    return table(["band", "way", "mean r", *leads], rows)
+            count = str(results.n_records_by_band[band])
+            rows.append([f"{band} Hz", count, words, r(found.mean_r), *(r(found.leads[lead].r) for lead in leads)])
+    return table(["band", "records", "way", "mean r", *leads], rows)
 
 
 def sets(results: dict[str, Results]) -> str:
@@ -149,6 +151,12 @@ def performance(speed: dict[str, Any]) -> str:
             ["`ecgstream --help`", f"{speed['start']['help_s']:g} s"],
         ],
     )
+
+
+def paired(found: dict[str, Any]) -> str:
+    """What changed since an older commit, measured in turn with it."""
+    rows = [[what, f"{ratio:.3f}"] for what, ratio in found["ratios"].items()]
+    return table(["what", f"time over that of {found['against']}, median of {found['pairs']} pairs"], rows)
 
 
 def r(value: float | None) -> str:

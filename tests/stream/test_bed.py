@@ -295,7 +295,7 @@ def test_a_jump_of_a_day_costs_its_description(engine: Engine, rate: int) -> Non
 
 
 @given(length=st.integers(1, 9000), at=st.integers(1, 700), rate=st.sampled_from([250, 360, 500, 1000]))
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_a_jump_is_what_columns_of_nothing_are(length: int, at: int, rate: int) -> None:
     """A gap that costs nothing settles to the same as one of samples that hold nothing."""
     samples = leads(9, 1400)
