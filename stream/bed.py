@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +12,9 @@ from engine import physics
 from engine.beats import Beat, HeartRate
 from engine.errors import UsageError
 from engine.frame import Estimate, Frame
-from engine.leads import INDEPENDENT_ROWS, INDEX, LEADS, Origin
+from engine.leads import INDEPENDENT_ROWS, INDEX, Origin
 from engine.quality import LeadSignal
+from stream.columns import GAPS, KNOWN, Columns
 from stream.framer import FRAME, due, newest
 from stream.items import Block, Chunk, Event, Gap, Item, Kind, Tail, Why
 from stream.resampler import Resampler
@@ -26,10 +26,6 @@ OFFLINE_HOP = 10_000
 """20 s: the left context, computed anew for each frame, then costs less than half; and it bounds the memory."""
 RHYTHM = "II"
 """The lead that beats are found in: known as soon as any two limb leads are, and never where it is estimated."""
-
-KNOWN = 2
-GAPS = (Why.MISSING, Why.NO_SIGNAL)
-"""What a column is: one of these by its place, or KNOWN."""
 
 
 class Reach(Protocol):
@@ -65,62 +61,10 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
-    """What is known of some indices in a row.
-
-    Attributes
-    ----------
-    known, origin : ndarray, (12, n)
-        Measured and computed leads, NaN where neither; `Origin` of each sample.
-    kind : ndarray, (n,) uint8
-        What each column is: KNOWN, or why it is a gap.
-    truth : ndarray, (12, n), or None
-        The recording's own leads.
-    """
-
-    known: NDArray[np.float32]
-    origin: NDArray[np.uint8]
-    kind: NDArray[np.uint8]
-    truth: NDArray[np.float32] | None
-
-    @classmethod
-    def unknown(cls, length: int, with_truth: bool) -> "_Columns":
-        nothing = np.full((len(LEADS), length), np.nan, np.float32)
-        kind = np.full(length, GAPS.index(Why.MISSING), np.uint8)
-        return cls(nothing, np.full(nothing.shape, Origin.NONE, np.uint8), kind, nothing if with_truth else None)
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-    def between(self, first: int, last: int) -> "_Columns":
-        """Some of the columns."""
-        some = slice(first, last)
-        truth = None if self.truth is None else self.truth[:, some]
-        return _Columns(self.known[:, some], self.origin[:, some], self.kind[some], truth)
-
-    def followed_by(self, other: "_Columns") -> "_Columns":
-        """These columns and then those."""
-        if not len(self):
-            return other
-        truths = [each.truth for each in (self, other) if each.truth is not None]
-        return _Columns(
-            np.concatenate([self.known, other.known], axis=1),
-            np.concatenate([self.origin, other.origin], axis=1),
-            np.concatenate([self.kind, other.kind]),
-            np.concatenate(truths, axis=1) if len(truths) == 2 else None,
-        )
-
-    def runs(self) -> list[tuple[int, int, int]]:
-        """Where each run of columns of one kind begins and ends, and its kind."""
-        edges = [0, *(np.flatnonzero(np.diff(self.kind)) + 1).tolist(), len(self)]
-        return [(start, stop, int(self.kind[start])) for start, stop in pairwise(edges) if start < stop]
-
-
-@dataclass(frozen=True, slots=True)
 class _Settling:
     """What a frame settles once its estimate is there: some runs of these columns, the last ones before its end."""
 
-    columns: _Columns
+    columns: Columns
     start: int
     runs: list[_Run]
     tail_from: int | None
@@ -211,7 +155,7 @@ class Bed:
         self._rate_told = ""
         self._ring = Ring(2 * len(INDEPENDENT_ROWS), frame)
         self._promised = 0  # index up to which all is in the queue
-        self._held = _Columns.unknown(0, with_truth=False)  # the columns from there on
+        self._held = Columns.unknown(0, with_truth=False)  # the columns from there on
         self._has_truth = False
         self._events: list[Event] = []  # in order of index, not in the queue yet
         self._queue: deque[_Run | Gap | Event] = deque()
@@ -237,7 +181,7 @@ class Bed:
             The engine cannot keep up: of the frames that are due only the newest comes, and settles all. If more is due
             than one frame can settle with its left context whole, as few as possible come.
         """
-        return [frame for made in self._resampler.push(chunk) for frame in self._take(made, late)]
+        return [frame for made in self._resampler.push(chunk) for frame in self._take(made, late=late)]
 
     def finish(self) -> list[Frame]:
         """The frames of what is left when the stream has ended: it waits for nothing any more."""
@@ -246,7 +190,7 @@ class Bed:
         if self._promised < end:
             padding = -end % self.hop
             self._ring.skip(padding)
-            self._hold(_Columns.unknown(padding, self._has_truth))
+            self._hold(Columns.unknown(padding, with_truth=self._has_truth))
             frames += self._frame(end + padding, end, with_tail=False)
         self._tell(end + 1)
         return frames
@@ -291,9 +235,9 @@ class Bed:
             self._queue.popleft()
         return items
 
-    def _take(self, chunk: Chunk, late: bool) -> list[Frame]:
+    def _take(self, chunk: Chunk, *, late: bool) -> list[Frame]:
         """The frames that samples at 500 Hz make due, and before them what a gap does."""
-        frames = self._skip(chunk.index - self.received, late) if chunk.index > self.received else []
+        frames = self._skip(chunk.index - self.received, late=late) if chunk.index > self.received else []
         given = np.full_like(chunk.samples, np.nan)
         given[self._rows] = chunk.samples[self._rows]  # a lead that is no input is none, whatever comes for it
         samples, changes = self._signal.push(given)
@@ -308,12 +252,12 @@ class Bed:
         what = np.where(arrived, np.uint8(GAPS.index(Why.NO_SIGNAL)), np.uint8(GAPS.index(Why.MISSING)))
         what[origin[0] != Origin.NONE] = KNOWN
         self._has_truth = chunk.truth is not None
-        self._hold(_Columns(known, origin, what, chunk.truth))
+        self._hold(Columns(known, origin, what, chunk.truth))
         eight = np.where(mask, known[list(INDEPENDENT_ROWS)], np.float32(0))
-        frames += self._advance(np.concatenate([eight, mask.astype(np.float32)]), late)
+        frames += self._advance(np.concatenate([eight, mask.astype(np.float32)]), late=late)
         return frames
 
-    def _skip(self, length: int, late: bool) -> list[Frame]:
+    def _skip(self, length: int, *, late: bool) -> list[Frame]:
         """The frames that a gap makes due: those of what came before it. The gap itself costs nothing more."""
         end = self.received + length
         self._signal.skip(length)
@@ -321,8 +265,8 @@ class Bed:
         frames: list[Frame] = []
         if self._promised < self.received:
             waits = min(length, _rounded_up(self.received + self.look_ahead, self.hop) - self.received)
-            self._hold(_Columns.unknown(waits, self._has_truth))
-            frames = self._advance(np.zeros((self._ring.rows, waits), np.float32), late)
+            self._hold(Columns.unknown(waits, with_truth=self._has_truth))
+            frames = self._advance(np.zeros((self._ring.rows, waits), np.float32), late=late)
         if self.received < end:
             self._ring.skip(end - self.received)
             self._queue_jump(end)
@@ -331,10 +275,10 @@ class Bed:
             self._tell(end)
         return frames
 
-    def _hold(self, columns: _Columns) -> None:
+    def _hold(self, columns: Columns) -> None:
         self._held = self._held.followed_by(columns)
 
-    def _advance(self, columns: NDArray[np.float32], late: bool) -> list[Frame]:
+    def _advance(self, columns: NDArray[np.float32], *, late: bool) -> list[Frame]:
         """Write columns as far as a frame needs them, make the frame, and so on."""
         ring = self._ring
         self.received += columns.shape[1]
@@ -353,7 +297,7 @@ class Bed:
         ring.write(columns)
         return frames
 
-    def _frame(self, end: int, stop: int, with_tail: bool) -> list[Frame]:
+    def _frame(self, end: int, stop: int, *, with_tail: bool) -> list[Frame]:
         """The frame that ends at `end` and settles up to `stop`; none where there is nothing to estimate."""
         start = self._promised
         columns = self._held.between(0, end - start)

@@ -24,7 +24,7 @@ from stream.sinks.mailbox import Mailbox
 from stream.sinks.outbox import Direct, Outbox, Outlet
 from stream.sinks.recorder import Recorder
 from stream.sources.record import Record, open_record
-from stream.sources.replay import Replay, chunks
+from stream.sources.replay import Replay
 from stream.ward import Place, Ward
 from tests.stream.chunks import Laid, laid
 from tests.stream.sinks.kept import Kept, Raising, Stalling
@@ -113,9 +113,9 @@ def assert_equal(one: Laid, other: Laid) -> None:
 
 def test_every_item_goes_to_every_sink_once_and_in_order(engine: Engine, record: Record) -> None:
     kept, other, mailbox = Kept(), Kept(), Mailbox(10_000)
-    ward, place = a_ward(
-        engine, Replay(record, IN, None), Direct(kept, "a"), Outbox(other, "b", patient=True), Direct(mailbox, "screen")
-    )
+    outlets = Direct(kept, "a"), Outbox(other, "b", patient=True), Direct(mailbox, "screen")
+    source = Sending(given(record, 10_000))
+    ward, place = a_ward(engine, source, *outlets)
     assert mailbox.status.state == "searching"
     run(ward)
     assert mailbox.status.state == "ended"
@@ -124,8 +124,8 @@ def test_every_item_goes_to_every_sink_once_and_in_order(engine: Engine, record:
     assert kept.items == other.items
     assert kept.closed == other.closed == 1
     result = laid(kept.items)
-    assert result.end == record.n_samples
-    assert_equal(result, laid(list(passed(engine, Bed(engine, 500, IN), chunks(record, IN, 60_000)))))
+    assert result.end == 10_000
+    assert_equal(result, laid(list(passed(engine, Bed(engine, 500, IN), [Chunk(0, source.samples)]))))
     assert sources_said(kept.items) == ["live", "ended"]
     assert mailbox.drain() == [item for item in kept.items if not isinstance(item, Event)]
     assert place.failures == []
