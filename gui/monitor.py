@@ -70,7 +70,7 @@ class Monitor(QMainWindow):
             self._history.append(self._passband.apply(item))
         self.sheet.mark(status.leads_off)
         self.sheet.advance()
-        self.panel.show_status(status, self.sheet.frozen)
+        self.panel.show_status(status, frozen=self.sheet.frozen)
         self.foot.show_status(status)
         self.failure.show_status(status)
         return status

@@ -86,7 +86,7 @@ class Panel(QWidget):
         column.addStretch()
         self._write_words()
 
-    def show_status(self, status: Status, frozen: bool) -> None:
+    def show_status(self, status: Status, *, frozen: bool) -> None:
         """Put the newest status into words."""
         if self._shown != (status, frozen):
             self._shown = (status, frozen)

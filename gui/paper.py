@@ -204,6 +204,7 @@ def print_paper(
     info: PageInfo,
     origins: tuple[Origin, ...],
     leads_off: tuple[str, ...],
+    *,
     truth: bool,
 ) -> QPixmap:
     """Everything on the page but the traces.

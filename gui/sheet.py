@@ -87,8 +87,8 @@ class Sheet(QWidget):
         geometry = arrange(round(self.width() * ratio), round(self.height() * ratio), scale, self._view)
         theme = DARK if self._view.dark else LIGHT
         truth = self._shows_truth()
-        paper = print_paper(geometry, theme, self._info, self._shown.origins, self._leads_off, truth)
-        self._sweep = Sweep(paper, geometry, theme, truth, self._info.shows_intervals)
+        paper = print_paper(geometry, theme, self._info, self._shown.origins, self._leads_off, truth=truth)
+        self._sweep = Sweep(paper, geometry, theme, truth=truth, intervals=self._info.shows_intervals)
         self._sweep.repaint(self._shown)
         self._printed = self._words()
         self.geometry_mm = geometry

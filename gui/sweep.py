@@ -40,7 +40,7 @@ class Sweep:
         The page.
     """
 
-    def __init__(self, paper: QPixmap, geometry: Geometry, theme: Theme, truth: bool, intervals: bool) -> None:
+    def __init__(self, paper: QPixmap, geometry: Geometry, theme: Theme, *, truth: bool, intervals: bool) -> None:
         self.pixmap = QPixmap(paper)
         self._paper = paper
         self._geometry = geometry

@@ -20,7 +20,7 @@ class State(StrEnum):
     STALE = "stale"
     """Nothing has come for a while."""
     LOST = "lost"
-    """Nothing has come for long, or the source has said that it is gone."""
+    """Nothing has come for long."""
     BACK = "back"
     """The first samples after it was lost."""
     ENDED = "ended"
@@ -73,10 +73,6 @@ class Supervisor:
         if silence >= stale + LOST_S:
             return self._become(State.LOST)
         return self._become(State.STALE) if silence >= stale else None
-
-    def lost(self) -> State | None:
-        """The source says that it is gone; the new state, if it has changed."""
-        return None if self.state is State.ENDED else self._become(State.LOST)
 
     def ended(self) -> State | None:
         """Nothing will come any more; the new state, if it has changed."""

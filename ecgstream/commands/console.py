@@ -23,7 +23,7 @@ def progress_bar() -> "Progress":
     return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
-def print_summary(summary: "Summary", as_json: bool) -> None:
+def print_summary(summary: "Summary", *, as_json: bool) -> None:
     """For people, or as one JSON object."""
     from rich.console import Console
 

@@ -49,7 +49,7 @@ def convert(
 
     engine = load(model, threads=threads)
     bed = offline_bed(engine, source.rate, leads_in, look_ahead=look_ahead_samples)
-    comparison, recorder = Comparison(), make_recorder(out, source, leads_in, engine.name, force)
+    comparison, recorder = Comparison(), make_recorder(out, source, leads_in, engine.name, force=force)
     stop = Event()
     with interruptible(stop) as interruption, progress_bar() as progress:
         task = progress.add_task(source.name, total=1.0)
@@ -59,5 +59,5 @@ def convert(
             return not stop.is_set()
 
         conversion.convert(engine, source, leads_in, bed, [recorder, comparison], report)
-    print_summary(summarise(source, leads_in, engine, bed, comparison, recorder=recorder), as_json)
+    print_summary(summarise(source, leads_in, engine, bed, comparison, recorder=recorder), as_json=as_json)
     raise typer.Exit(interruption.exit_code or 0)

@@ -26,7 +26,7 @@ def evaluate(
 
     leads_in, threads = parse(leads), parse_threads(threads)
     if json_file:
-        check_output(json_file, force)
+        check_output(json_file, force=force)
     need("safetensors", "evaluate")
     from training.evaluate import evaluate as judge
     from training.tables import show, write

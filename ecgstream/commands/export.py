@@ -20,6 +20,6 @@ def export(
     need("torch", "export")
     from training.export import export as write_model
 
-    check_output(out / f"{name or run.name}.json", force)
+    check_output(out / f"{name or run.name}.json", force=force)
     path = write_model(run, out, name or run.name)
     print(f"written: {path}; try it: ecgstream replay --model {path}")

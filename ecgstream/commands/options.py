@@ -132,7 +132,7 @@ def data_folder(data: Path | None) -> Path:
     return data
 
 
-def check_output(path: Path, force: bool) -> None:
+def check_output(path: Path, *, force: bool) -> None:
     """Refuse early what could not be written late.
 
     Raises

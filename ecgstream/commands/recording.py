@@ -22,7 +22,7 @@ def open_input(path: Path | None, leads: str | None, mapping: list[str] | None) 
     return record, select(record, wanted)
 
 
-def make_recorder(folder: Path, source: "Record", leads_in: tuple[str, ...], model: str, force: bool) -> "Recorder":
+def make_recorder(folder: Path, source: "Record", leads_in: tuple[str, ...], model: str, *, force: bool) -> "Recorder":
     """A recorder whose header says what the recording was made of.
 
     Raises

@@ -79,7 +79,7 @@ def replay(
     engine = load(model, threads=threads)
     bed = Bed(engine, source.rate, leads_in, name=source.name, look_ahead=look_ahead_samples)
     comparison, mailbox = Comparison(), Mailbox() if has_page else None
-    recorder = make_recorder(record_to, source, leads_in, engine.name, force) if record_to else None
+    recorder = make_recorder(record_to, source, leads_in, engine.name, force=force) if record_to else None
     if snapshot:
         snapshot.parent.mkdir(parents=True, exist_ok=True)
     real_time = speed_factor is not None
@@ -125,7 +125,7 @@ def replay(
         recorder=recorder,
         failures=place.failures,
     )
-    print_summary(summary, as_json)
+    print_summary(summary, as_json=as_json)
     for failure in place.failures:
         say(failure)
     raise typer.Exit(1 if place.failures else interruption.exit_code or 0)
@@ -139,4 +139,4 @@ def _prepare_page(headless: bool, snapshot: Path | None, force: bool) -> None:
 
     require_screen()
     if snapshot:
-        check_output(snapshot, force)
+        check_output(snapshot, force=force)

@@ -133,7 +133,7 @@ def theme(view: View) -> Theme:
 def paper(
     geometry: Geometry, view: View, origins: tuple[Origin, ...] = ORIGINS, leads_off: tuple[str, ...] = ()
 ) -> QPixmap:
-    return print_paper(geometry, theme(view), info(), origins, leads_off, view.truth)
+    return print_paper(geometry, theme(view), info(), origins, leads_off, truth=view.truth)
 
 
 def pixels(picture: QPixmap | QImage) -> Pixels:

@@ -150,7 +150,7 @@ def test_no_word_is_cut(panel: Panel) -> None:
         for rate in (288, None):
             for frozen in (False, True):
                 status = Status(state, heart_rate=rate, why_no_rate=why, leads_off=leads, limb_leads=LIMB[2:])
-                panel.show_status(status, frozen)
+                panel.show_status(status, frozen=frozen)
                 QApplication.processEvents()  # lays it out
                 for label in panel.findChildren(QLabel):
                     assert label.minimumSizeHint().width() <= label.width(), label.text()

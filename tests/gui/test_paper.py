@@ -197,7 +197,7 @@ def test_the_legend_names_the_inks_that_are_used(qapp: QApplication, truth: bool
     place = geometry(View(), 1000, 500)
     two = tuple(Origin.MEASURED if lead in ("I", "V4") else Origin.ESTIMATED for lead in LEADS)
     for origins in (ORIGINS, two, tuple(Origin.MEASURED for _ in LEADS)):
-        page = foot_of(place, pixels(print_paper(place, LIGHT, info(), origins, (), truth)))
+        page = foot_of(place, pixels(print_paper(place, LIGHT, info(), origins, (), truth=truth)))
         font = page_font(12, 1)
         for words, ink, is_there in (
             ("measured", LIGHT.measured, Origin.MEASURED in origins),

@@ -51,7 +51,7 @@ class Page:
         self.sweep = self.fresh()
 
     def fresh(self) -> Sweep:
-        return Sweep(self.paper, self.place, theme(self.view), self.view.truth, self.intervals)
+        return Sweep(self.paper, self.place, theme(self.view), truth=self.view.truth, intervals=self.intervals)
 
     def show(self, *items: Block | Gap) -> None:
         for item in items:

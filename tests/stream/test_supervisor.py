@@ -38,14 +38,6 @@ def test_lost_and_back_and_live() -> None:
     assert arrive(supervisor, 1e9 + 0.02) is State.LIVE
 
 
-def test_a_source_may_say_that_it_is_gone() -> None:
-    supervisor = Supervisor()
-    arrive(supervisor, 0)
-    assert supervisor.lost() is State.LOST
-    assert supervisor.lost() is None
-    assert arrive(supervisor, 1) is State.BACK
-
-
 def test_samples_that_say_nothing_are_no_signal() -> None:
     supervisor = Supervisor()
     arrive(supervisor, 0)
@@ -63,4 +55,3 @@ def test_what_has_ended_stays_so() -> None:
     assert supervisor.ended() is None
     assert supervisor.passed(100) is None
     assert arrive(supervisor, 101) is None
-    assert supervisor.lost() is None
