@@ -62,7 +62,7 @@ class Summary(msgspec.Struct, frozen=True):
     limb_residual_uv : dict of str to float
         RMS of what redundant limb leads of the input stray from the others.
     recorded : str or None
-        The header that was written.
+        The header that was written, if anything was.
     clipped : int
         Samples that did not fit into it.
     failures : tuple of str
@@ -122,7 +122,7 @@ def summarise(
         compared_in=BAND_LABEL[BAND],
         leads=comparison.figures(),
         limb_residual_uv=comparison.limb_residual_uv(),
-        recorded=str(recorder.path) if recorder else None,
+        recorded=str(recorder.path) if recorder and recorder.is_there else None,
         clipped=recorder.clipped if recorder else 0,
         failures=tuple(failures),
     )
@@ -154,6 +154,8 @@ def show(summary: Summary, console: Console) -> None:
         lines.append(f"recorded to {escape(summary.recorded)}")
     if summary.clipped:
         lines.append(f"[yellow]{summary.clipped} samples lay beyond the recording's range and were clipped[/]")
+    if all(each.origin == "none" for each in summary.leads.values()):
+        lines.append("[yellow]no lead of the input carried a signal: there is nothing to show or to record[/]")
     lines += [f"[red]{escape(failure)}[/]" for failure in summary.failures]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

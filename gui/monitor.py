@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtCore import QBuffer, QByteArray, QIODevice, pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent, QColor, QImage, QKeySequence, QPalette, QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from engine.errors import SinkError
+from engine.files import replacing
 from gui.history import History
 from gui.page import LAYOUTS, PageInfo, View, expected_origins
 from gui.panel import Failure, Foot, Help, Panel
@@ -89,8 +90,16 @@ class Monitor(QMainWindow):
             dots_per_metre = round(geometry.scale.px_per_mm * 1000)
             picture.setDotsPerMeterX(dots_per_metre)
             picture.setDotsPerMeterY(dots_per_metre)
-        if not picture.save(str(path), "PNG"):
-            raise SinkError(f"cannot write the picture {path}; name a file in a folder you can write to")
+        picture_bytes, buffer = QByteArray(), QBuffer()
+        buffer.setBuffer(picture_bytes)
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        picture.save(buffer, "PNG")
+        try:
+            with replacing(path) as part:
+                part.write_bytes(picture_bytes.data())
+        except OSError as error:
+            words = f"cannot write the picture {path} ({error.strerror}); name a file in a folder you can write to"
+            raise SinkError(words) from error
 
     def _compose(self) -> None:
         middle = QHBoxLayout()

@@ -24,6 +24,8 @@ LONGEST_LOOK_AHEAD = 50
 """100 ms."""
 OFFLINE_HOP = 10_000
 """20 s: the left context, computed anew for each frame, then costs less than half; and it bounds the memory."""
+LARGEST_MV = 1e6
+"""No electrode gives more: beyond it, and where it is not finite, a sample is not known."""
 RHYTHM = "II"
 """The lead that beats are found in: known as soon as any two limb leads are, and never where it is estimated."""
 
@@ -181,7 +183,7 @@ class Bed:
             The engine cannot keep up: of the frames that are due only the newest comes, and settles all. If more is due
             than one frame can settle with its left context whole, as few as possible come.
         """
-        return [frame for made in self._resampler.push(chunk) for frame in self._take(made, late=late)]
+        return [frame for made in self._resampler.push(self._given(chunk)) for frame in self._take(made, late=late)]
 
     def finish(self) -> list[Frame]:
         """The frames of what is left when the stream has ended: it waits for nothing any more."""
@@ -235,12 +237,17 @@ class Bed:
             self._queue.popleft()
         return items
 
+    def _given(self, chunk: Chunk) -> Chunk:
+        """What is known of the input: a lead that is none of it is nothing, whatever comes for it."""
+        samples = np.full_like(chunk.samples, np.nan)
+        some = chunk.samples[self._rows]
+        samples[self._rows] = np.where(np.abs(some) <= LARGEST_MV, some, np.float32(np.nan))
+        return Chunk(chunk.index, samples, chunk.truth)
+
     def _take(self, chunk: Chunk, *, late: bool) -> list[Frame]:
         """The frames that samples at 500 Hz make due, and before them what a gap does."""
         frames = self._skip(chunk.index - self.received, late=late) if chunk.index > self.received else []
-        given = np.full_like(chunk.samples, np.nan)
-        given[self._rows] = chunk.samples[self._rows]  # a lead that is no input is none, whatever comes for it
-        samples, changes = self._signal.push(given)
+        samples, changes = self._signal.push(chunk.samples)
         events = [
             Event(change.index, Kind.LEAD_OFF if change.off else Kind.LEAD_BACK, change.lead, change.why)
             for change in changes
@@ -248,7 +255,7 @@ class Bed:
         known, mask, origin = physics.solve(samples)
         events += map(_limb_event, self._limb.push(samples))
         self._events += sorted(events, key=lambda event: event.index)
-        arrived = np.isfinite(given).any(axis=0)
+        arrived = np.isfinite(chunk.samples).any(axis=0)
         what = np.where(arrived, np.uint8(GAPS.index(Why.NO_SIGNAL)), np.uint8(GAPS.index(Why.MISSING)))
         what[origin[0] != Origin.NONE] = KNOWN
         self._has_truth = chunk.truth is not None

@@ -36,6 +36,11 @@ class Latency:
             self._count(stop - start, 1000 * (time - arrived))
             start = stop
 
+    def passed(self, end: int) -> None:
+        """The indices before `end` hold no estimate: nothing of them waits any more."""
+        while self._arrivals and self._arrivals[0][0] <= end:
+            self._arrivals.popleft()
+
     def _count(self, samples: int, waited_ms: float) -> None:
         self._histogram[min(max(0, int(waited_ms / BIN_MS)), BINS - 1)] += samples
         self._recent.append(waited_ms)

@@ -9,7 +9,7 @@ from engine.frame import Frame
 from engine.leads import RATE
 from stream import LONGEST_WAIT_S
 from stream.bed import Bed, Estimator
-from stream.items import Block, Chunk, Event, Item, Kind, joined
+from stream.items import Block, Chunk, Event, Gap, Item, Kind, joined
 from stream.latency import Latency
 from stream.sinks.outbox import Outlet
 from stream.sources import Source
@@ -35,7 +35,7 @@ class Place:
     latency : Latency
         Arrival of a sample to its estimate.
     error : Exception or None
-        What ended the source, if not its own end or the ward's.
+        What ended the bed, if not its source's end or the ward's.
     failures : list of str
         What went wrong with its sinks, a line each, oldest first.
     """
@@ -54,6 +54,7 @@ class Place:
         self._timeline = Timeline()
         self._supervisor = Supervisor()
         self._said: list[Event] = []
+        self._contradicted = False
         self._latency_told = -1
 
     def take(self, now: float) -> list[Frame]:
@@ -65,14 +66,16 @@ class Place:
         chunks: list[Chunk] = []
         for arrival in arrivals:
             chunk, contradiction = self._timeline.place(arrival)
-            if contradiction:
+            if contradiction and not self._contradicted:
                 self._say(Kind.CLOCK, contradiction)
+            if arrival.samples.shape[1]:
+                self._contradicted = bool(contradiction)
             if chunk is not None:
                 chunks.append(chunk)
                 self.latency.arrival(chunk.end * RATE / self._rate, arrival.received)
         frames = self._push(chunks)
-        if arrivals:
-            packet_s = arrivals[-1].samples.shape[1] / self._rate
+        if chunks:
+            packet_s = chunks[-1].samples.shape[1] / self._rate
             signal = self.bed.silent < RATE
             self._become(self._supervisor.arrived(arrivals[-1].received, packet_s=packet_s, signal=signal))
         elif is_last:
@@ -82,6 +85,12 @@ class Place:
             self._become(self._supervisor.passed(now))
         return frames
 
+    def fail(self, error: Exception) -> None:
+        """What the source sent cannot be taken: this bed ends here, and no other."""
+        self.error = error
+        self.is_over = True
+        self.intake.stop()
+
     def send(self, stop: threading.Event) -> None:
         """Give everything that is settled to the sinks."""
         said, self._said = self._said, []
@@ -89,6 +98,8 @@ class Place:
             self._give(item, stop)
             if isinstance(item, Block):
                 self.latency.emitted(item.start, item.end, time.monotonic())
+            elif isinstance(item, Gap):
+                self.latency.passed(item.end)
         second = self.bed.settled // RATE
         if second != self._latency_told and self.latency.recent_ms is not None:
             self._latency_told = second
@@ -98,7 +109,7 @@ class Place:
     def close(self, error: Exception | None, stop: threading.Event) -> None:
         """Say how it ended, and close the sinks: `error` is the ward's own, which ends every bed."""
         self.is_closed = True
-        self.error = self.intake.error
+        self.error = self.error or self.intake.error
         self._supervisor.ended()
         error = error or self.error
         self._give(
@@ -117,7 +128,7 @@ class Place:
         self._tell_failures(stop)
 
     def _push(self, chunks: list[Chunk]) -> list[Frame]:
-        waiting = sum(chunk.samples.shape[1] for chunk in chunks)
+        waiting = sum(chunk.samples.shape[1] for chunk in chunks[:-1])  # the newest has only come
         late = self._real_time and waiting > LATE_S * self._rate
         before = self.bed.frames_skipped
         frames = [frame for chunk in joined(chunks) for frame in self.bed.push(chunk, late=late)]
@@ -195,14 +206,20 @@ class Ward:
         """Return when all threads have ended, and raise what ended the ward, if anything did."""
         self._thread.join()
         for place in self._places:
-            place.intake.wait()
+            if not place.intake.wait():
+                place.failures.append(f"source {place.bed.name}: did not end")
         if self._error is not None:
             raise self._error
 
     def tick(self, now: float) -> None:
         """Take what is due of all beds to the engine together, and send on what it settles."""
         places = {place.bed.name: place for place in self._places if not place.is_over}
-        frames = [frame for place in places.values() for frame in place.take(now)]
+        frames: list[Frame] = []
+        for place in places.values():
+            try:
+                frames += place.take(now)
+            except Exception as error:  # whatever it is, it is this source's own
+                place.fail(error)
         for frame, estimate in zip(frames, self._engine.estimate(frames) if frames else [], strict=True):
             places[frame.bed].bed.settle(frame, estimate)
         for place in places.values():

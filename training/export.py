@@ -34,10 +34,12 @@ def export(run: Path, folder: Path, name: str) -> Path:
     Raises
     ------
     UsageError
-        If there is no such run.
+        If there is no such run, or the folder is the run's own.
     """
     if not (run / "result.json").is_file():
         raise UsageError(f"{run} holds no run that has ended; fit a network first: ecgstream train --out {run}")
+    if folder.resolve() == run.resolve():
+        raise UsageError(f"{folder} is the run's own folder; choose another --out, for example {run / 'model'}")
     result = msgspec.json.decode((run / "result.json").read_bytes(), type=Result)
     network = Network(Shape.of(result.shape)).eval()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))

@@ -49,9 +49,9 @@ def convert(
 
     engine = load(model, threads=threads)
     bed = offline_bed(engine, source.rate, leads_in, look_ahead=look_ahead_samples)
-    comparison, recorder = Comparison(), make_recorder(out, source, leads_in, engine.name, force=force)
-    stop = Event()
+    comparison, stop = Comparison(), Event()
     with interruptible(stop) as interruption, progress_bar() as progress:
+        recorder = make_recorder(out, source, leads_in, engine.name, force=force)
         task = progress.add_task(source.name, total=1.0)
 
         def report(share: float) -> bool:

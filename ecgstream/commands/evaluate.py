@@ -26,7 +26,8 @@ def evaluate(
 
     leads_in, threads = parse(leads), parse_threads(threads)
     if json_file:
-        check_output(json_file, force=force)
+        read = [*(records.rglob("*") if records else ()), *([model] if model else ())]
+        check_output(json_file, force=force, inputs=read)
     need("safetensors", "evaluate")
     from training.evaluate import evaluate as judge
     from training.tables import show, write

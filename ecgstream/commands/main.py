@@ -36,7 +36,9 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return app(sys.argv[1:] or ["--help"], prog_name="ecgstream", standalone_mode=False) or 0
+        code = app(sys.argv[1:] or ["--help"], prog_name="ecgstream", standalone_mode=False) or 0
+        sys.stdout.flush()
+        return code
     except EcgStreamError as error:
         return _fail(str(error), error.exit_code)
     except WRONG_USE as error:
@@ -45,9 +47,17 @@ def _run() -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
-        # Who read the output has left; what is still buffered must not fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 1
+    except OSError as error:  # a disk that is full, also where the output goes
+        _forget_output()
+        where = f" {error.filename}" if error.filename else ""
+        return _fail(f"cannot go on: {error.strerror or error}{where}; look at the disk, then try again", 1)
+
+
+def _forget_output() -> None:
+    """What is still buffered, for a reader that has left or a disk that is full, must not fail once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,6 +1,7 @@
 """The options that commands share, and what is made of their values."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -132,18 +133,21 @@ def data_folder(data: Path | None) -> Path:
     return data
 
 
-def check_output(path: Path, *, force: bool) -> None:
-    """Refuse early what could not be written late.
+def check_output(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Refuse early what could not be written late, and what must not be.
 
     Raises
     ------
     UsageError
-        If the file is there and `force` is not given, or its folder cannot be made or written.
+        If the file is one of the inputs, by whatever name; is there and `force` is not given; is a folder or a device;
+        or its folder cannot be made or written.
     """
+    if path.exists() and path.resolve() in {each.resolve() for each in inputs}:
+        raise UsageError(f"{path} is what is read; choose another name")
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; add --force to replace it, or choose another name")
     folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    if (path.exists() and not path.is_file()) or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(f"cannot write {path}; name a file in a folder that you can write to")
 
 

@@ -22,6 +22,7 @@ from ecgstream.commands.options import (
     parse_threads,
 )
 from ecgstream.commands.recording import make_recorder, open_input
+from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from stream.sinks.outbox import Outlet
@@ -63,7 +64,7 @@ def replay(
     source, leads_in = open_input(record, leads, mapping)
     has_page = not headless or snapshot is not None
     if has_page:
-        _prepare_page(headless, snapshot, force)
+        _prepare_page(headless, snapshot, source.files, force=force)
 
     from ecgstream.interruption import interruptible
     from ecgstream.summary import summarise
@@ -79,18 +80,18 @@ def replay(
     engine = load(model, threads=threads)
     bed = Bed(engine, source.rate, leads_in, name=source.name, look_ahead=look_ahead_samples)
     comparison, mailbox = Comparison(), Mailbox() if has_page else None
-    recorder = make_recorder(record_to, source, leads_in, engine.name, force=force) if record_to else None
-    if snapshot:
-        snapshot.parent.mkdir(parents=True, exist_ok=True)
     real_time = speed_factor is not None
     ward = Ward(engine)
-    outlets: list[Outlet] = [Direct(comparison, "comparison")]
-    if recorder:
-        outlets.append(Outbox(recorder, "recorder", patient=not real_time))
-    if mailbox:
-        outlets.append(Direct(mailbox, "screen"))
-    place = ward.admit(bed, Replay(source, leads_in, speed_factor), outlets, real_time=real_time)
     with interruptible(ward.stop) as interruption:
+        recorder = make_recorder(record_to, source, leads_in, engine.name, force=force) if record_to else None
+        if snapshot:
+            snapshot.parent.mkdir(parents=True, exist_ok=True)
+        outlets: list[Outlet] = [Direct(comparison, "comparison")]
+        if recorder:
+            outlets.append(Outbox(recorder, "recorder", patient=not real_time))
+        if mailbox:
+            outlets.append(Direct(mailbox, "screen"))
+        place = ward.admit(bed, Replay(source, leads_in, speed_factor), outlets, real_time=real_time)
         ward.start()
         try:
             if mailbox:
@@ -131,7 +132,7 @@ def replay(
     raise typer.Exit(1 if place.failures else interruption.exit_code or 0)
 
 
-def _prepare_page(headless: bool, snapshot: Path | None, force: bool) -> None:
+def _prepare_page(headless: bool, snapshot: Path | None, inputs: tuple[Path, ...], *, force: bool) -> None:
     """See that there is a screen and that the picture can be written, before anything begins."""
     if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -139,4 +140,6 @@ def _prepare_page(headless: bool, snapshot: Path | None, force: bool) -> None:
 
     require_screen()
     if snapshot:
-        check_output(snapshot, force=force)
+        if snapshot.suffix.lower() != ".png":
+            raise UsageError(f"--snapshot {snapshot}: it will be a PNG; name it so")
+        check_output(snapshot, force=force, inputs=inputs)

@@ -97,9 +97,17 @@ class Annotations:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
-            self._file.truncate(self._end)
+            self._mend()
             raise
         self._end += len(data)
+
+    def _mend(self) -> None:
+        """Put the end back where it was: its place on the disk is there already."""
+        assert self._file is not None
+        self._file.truncate(self._end + 2 if self._end else 0)
+        if self._end:
+            self._file.seek(self._end)
+            self._file.write(b"\0\0")
 
 
 def _annotation(event: Event, interval: int) -> bytes:

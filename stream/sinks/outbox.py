@@ -10,11 +10,13 @@ from typing import Protocol
 from engine.errors import SinkError
 from engine.leads import RATE
 from stream import LONGEST_WAIT_S
-from stream.items import Block, Item
+from stream.items import Block, Event, Item
 from stream.sinks import Sink
 
 CAPACITY = 10 * RATE
 """Samples held at most: ten seconds of a stream."""
+MOST_ITEMS = 10_000
+"""Items held at most: events and gaps weigh nothing, but there may be many."""
 HUNG_S = 10.0
 """A sink that takes nothing for so long is not waited for any more."""
 CLOSING_S = 3.0
@@ -122,9 +124,12 @@ class Outbox:
         """See `Outlet.push`."""
         weight = _weight(item)
         with self._changed:
+            if self._closing:
+                return
             while self._patient and not self._fits(weight) and not stop.is_set() and not self._hangs(HUNG_S):
                 self._changed.wait(LONGEST_WAIT_S)
-            if not self._fits(weight) or (isinstance(item, Block) and self._is_losing()):
+            is_last = self._patient and stop.is_set()  # what is left of a run that ends finds room
+            if not is_last and (not self._fits(weight) or (isinstance(item, Block) and self._is_losing())):
                 self._lose(item)
                 return
             if not self._items:
@@ -158,7 +163,7 @@ class Outbox:
         return failures
 
     def _fits(self, weight: int) -> bool:
-        return not self._items or self._weight + weight <= self._capacity
+        return not self._items or (self._weight + weight <= self._capacity and len(self._items) < MOST_ITEMS)
 
     def _is_losing(self) -> bool:
         """Whether samples are lost: from when the queue was full until half of it is free, so that gaps are few."""
@@ -170,12 +175,10 @@ class Outbox:
         return time.monotonic() - self._moved > seconds
 
     def _lose(self, item: Item) -> None:
-        if not isinstance(item, Block):
-            return
         if self._lost_from is None:
-            self._lost_from, self._lost = item.start, 0
-            self._fail(f"does not keep up; from {item.start / RATE:.1f} s on samples are lost")
-        self._lost += item.leads.shape[1]
+            self._lost_from, self._lost = item.index if isinstance(item, Event) else item.start, 0
+            self._fail(f"does not keep up; from {self._lost_from / RATE:.1f} s on samples are lost")
+        self._lost += _weight(item)
 
     def _found_room(self) -> None:
         if self._lost_from is not None:
@@ -226,7 +229,7 @@ class Outbox:
 
 
 def _weight(item: Item) -> int:
-    return int(item.leads.shape[1]) if isinstance(item, Block) else 1
+    return int(item.leads.shape[1]) if isinstance(item, Block) else 0
 
 
 def _line(name: str, error: Exception) -> str:

@@ -45,7 +45,8 @@ class Recorder:
 
     Twelve signals in the order of `LEADS`; derived ones carry a ``d``. A sample of one lead that is missing is WFDB's
     invalid sample, and so is one that had to be derived where its lead was off: what is written as measured was. A gap
-    is a gap: the record then is a layout segment, the segments between gaps and ``~`` for each gap. While there is no
+    of a second or more is a gap: the record then is a layout segment, the segments between gaps and ``~`` for each gap;
+    in a shorter one all samples are invalid. While there is no
     gap and the record is open its header says no sample count, so that whatever is there is read; with gaps the headers
     are replaced at each flush, after the samples. Beats and events stand in an annotation file, ``NAME.atr``.
 
@@ -115,6 +116,7 @@ class Recorder:
         self._pending: list[Samples | int] = []  # samples, and lengths of gaps
         self._pending_length = 0
         self._start: int | None = None
+        self._newest = 0
         self._closed = False
         self._annotations = Annotations(folder / f"{self.name}.atr")
         self._part: Path | None = None
@@ -131,6 +133,7 @@ class Recorder:
         if isinstance(item, Event):
             self._annotations.add(item)
             return
+        self._newest = item.start
         if self._start is None:
             self._start = item.start
         missing = item.start - self._start - self.samples - self._pending_length
@@ -165,6 +168,11 @@ class Recorder:
                 _remove(_files(self._folder, self.name))
 
     @property
+    def is_there(self) -> bool:
+        """Whether there is a record: nothing stands under its name before its first second, or its end."""
+        return self._part is None and bool(self._data_segments)
+
+    @property
     def _data_segments(self) -> list[_Segment]:
         return [segment for segment in self._segments if segment.data]
 
@@ -176,6 +184,9 @@ class Recorder:
             read = {path.resolve() for path in inputs}
             if any(path.resolve() in read for path in existing):
                 raise UsageError(f"{self._folder} holds the record that is read; choose another folder")
+            odd = next((path for path in existing if not path.is_file()), None)
+            if odd is not None:
+                raise UsageError(f"{odd} is in the way and no file; choose another folder")
             if existing and not force:
                 raise UsageError(f"{existing[0]} is there already; add --force to replace it, or choose another folder")
             self._part = self._folder / f".{self.name}.{secrets.token_hex(4)}.part"
@@ -199,12 +210,19 @@ class Recorder:
         _remove([path for path in old if path.name not in (f"{self.name}.dat", self.path.name)])
 
     def _pend(self, what: Samples | int) -> None:
+        if isinstance(what, int):
+            self._pending_length += what
+            if self._pending and isinstance(self._pending[-1], int):
+                what += self._pending.pop()
+        else:
+            self._pending_length += what.shape[1]
         self._pending.append(what)
-        self._pending_length += what if isinstance(what, int) else what.shape[1]
 
     def _flush(self) -> None:
         """Write what is pending: samples first, so that no header ever promises more than there is."""
         pending, self._pending, self._pending_length = self._pending, [], 0
+        if not self._closed and isinstance(pending[-1], int):
+            self._pend(pending.pop())  # a gap is written when its length is known
         start = self._start or 0
         try:
             for is_gap, some in groupby(pending, lambda what: isinstance(what, int)):
@@ -214,16 +232,21 @@ class Recorder:
                     self._write_samples(np.concatenate(list(cast("Iterable[Samples]", some)), axis=1))
             if self._data_segments:
                 self._move_in()
-                if self._closed or len(self._segments) > 1:
+                if self._closed or (pending and len(self._segments) > 1):
                     self._write_headers()
                 if self._closed:
                     self._annotations.close(start)
                 else:
-                    self._annotations.write(start, start + self.samples - LAG)
+                    self._annotations.write(start, self._newest - LAG)  # what it holds is yet to be told
         except OSError as error:
-            raise SinkError(f"cannot write {self.path}: {error.strerror}; what came before is kept") from error
+            kept = "what came before is kept" if self.is_there else "nothing is kept"
+            raise SinkError(f"cannot write {self.path}: {error.strerror}; {kept}") from error
 
     def _write_gap(self, length: int) -> None:
+        """A segment of its own, or where it is short and within one, samples that are missing: they cost no files."""
+        if length < self._rate and self._segments and self._segments[-1].data:
+            self._write_samples(np.full((len(LEADS), length), np.nan, np.float32))
+            return
         if not self._segments or self._segments[-1].data:
             self._segments.append(_Segment())
         self._segments[-1].length += length

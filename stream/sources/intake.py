@@ -10,6 +10,8 @@ from stream.sources import Source
 
 CAPACITY = 256
 """Arrivals: five seconds of a device that sends every 20 ms."""
+LONGEST_END_S = 3.0
+"""How long the end of a run waits for a source that does not stop."""
 
 
 class Intake:
@@ -42,7 +44,8 @@ class Intake:
         self._ended = False
         self._stop = threading.Event()
         self._room = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name=f"source {source.name}")
+        # A daemon: a source that hangs for good (a dead network drive) must not hold the program.
+        self._thread = threading.Thread(target=self._work, name=f"source {source.name}", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -52,10 +55,11 @@ class Intake:
         """Make the thread end soon; what is held can still be taken."""
         self._stop.set()
 
-    def wait(self) -> None:
-        """Return when the thread has ended."""
+    def wait(self) -> bool:
+        """Return when the thread has ended, or is waited for in vain; whether it has."""
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(LONGEST_END_S)
+        return not self._thread.is_alive()
 
     def is_over(self) -> bool:
         """Whether the source has ended and nothing is left to take."""

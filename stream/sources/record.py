@@ -262,7 +262,7 @@ class _Header:
 
 def _header_path(path: Path) -> Path:
     stem = path.with_suffix("") if path.suffix in (".dat", ".hea") else path
-    header = stem.with_name(f"{stem.name}.hea")
+    header = stem.with_name(f"{stem.name}.hea") if stem.name else stem
     if header.is_file():
         return header
     if path.is_dir():

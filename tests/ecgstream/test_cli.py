@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -284,3 +285,43 @@ def test_help_without_arguments_and_the_version() -> None:
     assert done.returncode == 0
     assert "replay" in done.stdout
     assert ecgstream("--version").stdout.startswith("ecgstream ")
+
+
+@pytest.mark.parametrize("record", ["", ".", "/"])
+def test_a_folder_is_no_record(record: str) -> None:
+    done = ecgstream("replay", record, "--headless")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "is a folder; name a record in it" in done.stderr
+
+
+def test_a_full_disk_under_the_output_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = ecgstream("--help", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == "ecgstream: cannot go on: No space left on device; look at the disk, then try again\n"
+
+
+@pytest.mark.parametrize("how", ["itself", "a link to it"])
+def test_no_picture_takes_the_place_of_what_is_read(tmp_path: Path, how: str) -> None:
+    """Found: with --force a picture, or a table of figures, was written over the record that it is of."""
+    for suffix in (".hea", ".dat"):
+        (tmp_path / f"synthetic{suffix}").write_bytes(BUNDLED.with_suffix(suffix).read_bytes())
+    before = (tmp_path / "synthetic.dat").read_bytes()
+    snapshot = tmp_path / "synthetic.dat"
+    if how == "a link to it":
+        snapshot = tmp_path / "page.png"
+        snapshot.symlink_to(tmp_path / "synthetic.dat")
+    done = ecgstream("replay", tmp_path / "synthetic", "--speed", "max", "--snapshot", snapshot, "--force")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert (tmp_path / "synthetic.dat").read_bytes() == before
+    done = ecgstream("evaluate", "--records", tmp_path, "--json", tmp_path / "synthetic.dat", "--force")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "is what is read; choose another name" in done.stderr
+    assert (tmp_path / "synthetic.dat").read_bytes() == before
+
+
+def test_no_device_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    done = ecgstream("replay", "--speed", "max", "--snapshot", tmp_path / "pipe.png", "--force")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert (tmp_path / "pipe.png").is_fifo()

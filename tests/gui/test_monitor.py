@@ -399,7 +399,7 @@ def test_a_picture_is_the_window_in_true_millimetres(monitor: Monitor, mailbox: 
 
 def test_a_picture_that_cannot_be_written_says_where(monitor: Monitor, tmp_path: Path) -> None:
     path = tmp_path / "no such folder" / "page.png"
-    with pytest.raises(SinkError, match=f"{path}; name a file"):
+    with pytest.raises(SinkError, match=rf"{path} \(No such file or directory\); name a file"):
         monitor.save_picture(path)
 
 

@@ -340,6 +340,7 @@ def test_what_is_not_finite_is_not_known() -> None:
     spoilt, holed = samples.copy(), samples.copy()
     spoilt[1, 1000], holed[1, 1000] = np.inf, np.nan
     spoilt[9, 1500], holed[9, 1500] = -np.inf, np.nan
+    spoilt[0, 1700], holed[0, 1700] = 3e38, np.nan
     averaging = Averaging()
     for rate in (250, 500):
         one, other = (laid(run(averaging, a_bed(averaging, rate), each, [100])) for each in (spoilt, holed))

@@ -24,6 +24,17 @@ def test_each_sample_counts_from_its_own_arrival() -> None:
     assert latency.recent_ms == pytest.approx(25)
 
 
+def test_what_a_gap_holds_waits_for_nothing() -> None:
+    latency = Latency()
+    for turn in range(5000):
+        latency.arrival(10 * turn + 10, float(turn))
+        latency.passed(10 * turn)
+    assert len(latency._arrivals) <= 2
+    assert latency.max_ms is None
+    latency.emitted(49_990, 50_000, 5000.0)
+    assert latency.max_ms == pytest.approx(1000)
+
+
 def test_memory_stays_and_the_longest_is_exact() -> None:
     latency = Latency()
     for turn in range(5000):

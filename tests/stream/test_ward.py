@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from stream.sinks import outbox as outboxes
 from stream.sinks.mailbox import Mailbox
 from stream.sinks.outbox import Direct, Outbox, Outlet
 from stream.sinks.recorder import Recorder
+from stream.sources import intake as intakes
 from stream.sources.record import Record, open_record
 from stream.sources.replay import Replay
 from stream.ward import Place, Ward
@@ -356,6 +357,87 @@ def test_a_source_that_fails_ends_its_bed(engine: Engine, record: Record) -> Non
     assert (mailbox.status.state, mailbox.status.message) == ("failed", "the cable was pulled")
     assert laid(kept.items).end == 500  # what had come was not lost
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("source", "ward"))]
+
+
+@pytest.mark.parametrize("bad", ["no index", "eleven leads"])
+def test_what_cannot_be_taken_ends_its_bed_alone(engine: Engine, record: Record, bad: str) -> None:
+    @dataclass
+    class Bad(Sending):
+        def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
+            for arrival in super().arrivals(stop):
+                if arrival.index == 500 and bad == "no index":
+                    yield Arrival(arrival.received, arrival.samples)
+                yield replace(arrival, samples=arrival.samples[:11]) if arrival.index == 500 else arrival
+
+    ward, kept = Ward(engine), {"good": Kept(), "bad": Kept()}
+    for name, source in (("good", Sending(given(record, 2000))), ("bad", Bad(given(record, 2000)))):
+        ward.admit(Bed(engine, 500, IN, name=name), source, [Direct(kept[name], name)], real_time=False)
+    run(ward)
+    good, other = (place.error for place in ward._places)
+    assert good is None
+    assert other is not None
+    assert laid(kept["good"].items).end == 2000
+    assert sources_said(kept["good"].items) == ["live", "ended"]
+    assert events_of(kept["bad"].items, Kind.FAILED)
+    assert kept["bad"].closed == 1
+
+
+def test_a_source_that_hangs_does_not_hold_the_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intakes, "LONGEST_END_S", 0.3)
+    go = threading.Event()
+
+    class Hanging(Sending):
+        def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
+            go.wait(60)
+            yield from ()
+
+    kept = Kept()
+    ward, place = a_ward(engine, Hanging(np.empty((12, 0), np.float32)), Direct(kept, "kept"))
+    ward.start()
+    ward.stop.set()
+    began = time.monotonic()
+    ward.wait()
+    assert time.monotonic() - began < 3
+    assert place.failures == ["source bed: did not end"]
+    assert kept.closed == 1
+    go.set()
+
+
+@pytest.mark.parametrize("size", [150, 1000])
+def test_large_packets_are_not_late(engine: Engine, record: Record, size: int) -> None:
+    """Found: a packet of more than a quarter of a second counted itself as waiting."""
+    kept = Kept()
+    ward = Ward(engine)
+    bed = Bed(engine, 500, IN)
+    source = Sending(given(record, 4000), size=size, holds=tuple(range(size, 4000, size)))
+    ward.admit(bed, source, [Direct(kept, "kept")], real_time=True)
+    ward.start()
+    for end in range(size, 4000, size):
+        wait_until(partial(lambda end: bed.received >= end, end))
+        source.go.set()
+        wait_until(lambda: not source.go.is_set())
+    ward.wait()
+    assert laid(kept.items).end == 4000
+    assert bed.frames_skipped == 0
+    assert not events_of(kept.items, Kind.LATE)
+
+
+def test_a_device_that_only_repeats_itself_is_not_live(engine: Engine, record: Record) -> None:
+    @dataclass
+    class Repeating(Sending):
+        def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
+            yield from super().arrivals(stop)
+            while not stop.wait(0.02):
+                yield Arrival(time.monotonic(), self.samples[:, :10], 0)
+                yield Arrival(time.monotonic(), self.samples[:, :0], 5000)
+
+    kept = Kept()
+    ward, _ = a_ward(engine, Repeating(given(record, 1000)), Direct(kept, "kept"), real_time=True)
+    ward.start()
+    wait_until(lambda: "stale" in sources_said(kept.items))
+    ward.stop.set()
+    ward.wait()
+    assert 1 <= len(events_of(kept.items, Kind.CLOCK)) < 40  # not one a packet
 
 
 def test_an_engine_that_fails_ends_all_and_is_raised(engine: Engine, record: Record) -> None:

@@ -97,3 +97,10 @@ def test_a_failure_leaves_what_was_there(
     with pytest.raises(OSError, match="no space left"):
         export(fitted, folder, "other")
     assert {each: each.read_bytes() for each in folder.iterdir()} == before
+
+
+def test_the_run_s_own_folder_is_refused(fitted: Path) -> None:
+    before = {path: path.read_bytes() for path in fitted.iterdir()}
+    with pytest.raises(UsageError, match="the run's own folder"):
+        export(fitted, fitted, "run")
+    assert {path: path.read_bytes() for path in fitted.iterdir()} == before

@@ -84,6 +84,40 @@ def test_what_does_not_fit_is_lost_and_said(stalling: Stalling) -> None:
     assert [item.start for item in stalling.blocks] == [*range(0, 1000, 100), 2500]
 
 
+def test_events_find_room_where_samples_do_not(stalling: Stalling) -> None:
+    outlet = Outbox(stalling, "recorder", capacity=1000)
+    send(outlet, [block(0)])
+    assert stalling.stalls.wait(10)
+    send(outlet, [block(100 * number) for number in range(1, 20)])
+    events: list[Item] = [Event(2000, Kind.LEAD_OFF, "V4"), Gap(2000, 500), Event(2500, Kind.BEAT)]
+    send(outlet, events)
+    stalling.go.set()
+    end(outlet)
+    assert stalling.items[-3:] == events
+
+
+def test_what_is_left_of_a_run_that_ends_finds_room(stalling: Stalling) -> None:
+    outlet = Outbox(stalling, "recorder", patient=True, capacity=300)
+    stop = threading.Event()
+    stop.set()
+    items: list[Item] = [block(100 * number) for number in range(20)]
+    send(outlet, items, stop)
+    stalling.go.set()
+    assert end(outlet) == []
+    assert stalling.items == items
+
+
+def test_nothing_comes_after_the_end(stalling: Stalling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "CLOSING_S", 0.2)
+    outlet = Outbox(stalling, "recorder", patient=True, capacity=100)
+    send(outlet, [block(0)])
+    outlet.close()
+    outlet.wait(NEVER)
+    began = time.monotonic()
+    send(outlet, [block(100), Event(100, Kind.SINK_FAILED)])
+    assert time.monotonic() - began < 1
+
+
 def test_a_source_that_can_wait_does(stalling: Stalling) -> None:
     outlet = Outbox(stalling, "recorder", patient=True, capacity=300)
     items: list[Item] = [block(100 * number) for number in range(30)]

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from engine.errors import SinkError, UsageError
 from engine.leads import DISCLAIMER, Origin
 from stream.items import Block, Event, Gap, Item, Kind
+from stream.sinks.annotations import Annotations
 from stream.sinks.recorder import FINEST_GAIN, Recorder
 from stream.sources.record import open_record
 from tests.stream.chunks import Samples, cut
@@ -336,6 +337,51 @@ def test_beats_and_events_are_annotations_in_order(tmp_path: Path) -> None:
         5900: "lead back: V4",
         30_000: "sink failed: screen: what is this ?",
     }
+
+
+def test_a_beat_that_is_told_after_a_long_block_stands_in_its_place(tmp_path: Path) -> None:
+    """Found: comments of a block were written before the beats that follow it, which then stood with them."""
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    for start in (0, 10_000, 20_000):
+        recorder.push(block(start, leads(10_000)))
+        recorder.push(Event(start + 9900, Kind.LEAD_OFF, "V4", "stands still"))
+        if start:
+            recorder.push(Event(start - 140, Kind.BEAT, "II", value=60.0))
+        recorder.push(Event(start + 500, Kind.BEAT, "II", value=60.0))
+    recorder.close()
+    found = wfdb.rdann(str(tmp_path / "r"), "atr")
+    beats = [index for index, symbol in zip(found.sample.tolist(), found.symbol, strict=True) if symbol == "N"]
+    assert beats == [500, 9860, 10_500, 19_860, 20_500]
+
+
+def test_annotations_can_be_read_when_the_disk_has_filled(tmp_path: Path) -> None:
+    """Found: what ended the file was cut off with what did not fit."""
+    annotations = Annotations(tmp_path / "r.atr")
+    (tmp_path / "r.hea").write_text("r 1 500 100000\nr.dat 16 1000(0)/mV 16 0 0 0 0 II\n")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for index in range(0, 40_000, 500):
+        annotations.add(Event(index + 1, Kind.LEAD_OFF, "V4", "stands still"))
+    annotations.write(0, 3000)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            annotations.write(0, 40_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert wfdb.rdann(str(tmp_path / "r"), "atr").sample.tolist() == list(range(1, 3000, 500))
+    annotations.close(0)
+    assert wfdb.rdann(str(tmp_path / "r"), "atr").sample.tolist() == list(range(1, 40_000, 500))
+
+
+def test_short_gaps_cost_no_files(tmp_path: Path) -> None:
+    samples = leads(20_000)
+    samples[:, ::50] = np.nan
+    samples[:, 9000:9499] = np.nan
+    recorder = record(tmp_path, samples)
+    assert len(list(tmp_path.iterdir())) <= 4
+    assert np.array_equal(read(recorder.path), samples[:, 1:], equal_nan=True) or np.array_equal(
+        read(recorder.path), samples, equal_nan=True
+    )
 
 
 def test_a_killed_recording_keeps_its_annotations(tmp_path: Path) -> None:
