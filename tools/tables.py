@@ -58,7 +58,7 @@ def all_tables() -> dict[str, str]:
         "ERRORS": errors(results[MAIN]),
         "EXACTNESS": exactness(results[MAIN]),
         "SPEED": performance(speed),
-        "PAIRED": paired(speed["paired"]) if "paired" in speed else "",
+        "PAIRED": paired(speed["paired"]),
     }
 
 
