@@ -1,6 +1,6 @@
-"""Writes what the live path settles of ten real records into settled.npz: run once, on the code that is to be kept to.
+"""What the live path settles of ten real records, summed up as in settled.npz.
 
-    python -m tests.stream.golden.make
+The file was made once, by `write`, with the code that is to be kept to; no command makes it again.
 
 Nothing of the recordings is kept: of measured leads a hash, of derived leads (the model's own words) every 97th sample.
 """
