@@ -1,4 +1,4 @@
-"""What travels through the rooms: arrivals and chunks in; blocks, gaps and events out, one ordered stream a bed."""
+"""What travels: arrivals, notices and chunks in; blocks, gaps and events out, one ordered stream a bed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +24,10 @@ class Arrival:
         The source's own time of each column in s, where it has one. Evidence, not truth.
     truth : ndarray, (12, n) float32, mV, or None
         All leads a replayed recording holds, for comparison only.
+    session : int
+        Which connection or sender it came by; with another one the source has begun anew, and its index may have too.
+    offset : float or None
+        What to add to the stamps to have this host's monotonic clock, where that is known.
     """
 
     received: float
@@ -31,9 +35,27 @@ class Arrival:
     index: int | None = None
     stamps: NDArray[np.float64] | None = None
     truth: NDArray[np.float32] | None = None
+    session: int = 0
+    offset: float | None = None
 
     def __post_init__(self) -> None:
         lock(self, "samples", "stamps", "truth")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a source has to say of itself, between its arrivals.
+
+    Attributes
+    ----------
+    received : float
+        When: seconds of this host's monotonic clock.
+    text : str
+        One line for people: what is wrong with it, and what to do; empty once nothing is wrong any more.
+    """
+
+    received: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +190,15 @@ class Kind(StrEnum):
 
     SOURCE = "source"
     """The source's state has changed; `text` is the new one (`stream.supervisor.State`)."""
+    NOTICE = "notice"
+    """What the source says of itself (`Notice`); an empty `text`: nothing is wrong with it any more."""
+    TIME = "time"
+    """`value` is when the sample at the event's index was taken: Unix time in s, by this host's clock."""
     FAILED = "failed"
     """The stream has stopped for a reason; `text` says which."""
     CLOCK = "clock"
-    """The source's count or stamps went wrong: a duplicate, a reorder, a step, a reset; `text` says which."""
+    """The source's count or stamps went wrong: a duplicate, a reorder, a step, a reset; `text` says which, `value` is how
+    many samples, or how large a step in s."""
     DROPPED = "dropped"
     """The source's queue was full and its oldest samples were dropped; `value` is how many, at the source's rate."""
     LATE = "late"

@@ -9,7 +9,7 @@ from engine.frame import Frame
 from engine.leads import RATE
 from stream import LONGEST_WAIT_S
 from stream.bed import Bed, Estimator
-from stream.items import Block, Chunk, Event, Gap, Item, Kind, joined
+from stream.items import Block, Chunk, Event, Gap, Item, Kind, Notice, joined
 from stream.latency import Latency
 from stream.sinks.outbox import Outlet
 from stream.sources import Source
@@ -65,6 +65,9 @@ class Place:
             self._say(Kind.DROPPED, f"{dropped} samples came faster than they were taken", float(dropped))
         chunks: list[Chunk] = []
         for arrival in arrivals:
+            if isinstance(arrival, Notice):
+                self._say(Kind.NOTICE, arrival.text)
+                continue
             chunk, contradiction = self._timeline.place(arrival)
             if contradiction and not self._contradicted:
                 self._say(Kind.CLOCK, contradiction)

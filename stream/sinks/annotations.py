@@ -19,7 +19,7 @@ LONGEST_INTERVAL = 1023
 LONGEST_TEXT = 254
 LAG = 5 * RATE
 """Beats are told up to 4 s after they were: what is younger waits, so that the file is in order."""
-PASSING = (Kind.LATENCY, Kind.RATE_LOST)
+PASSING = (Kind.LATENCY, Kind.RATE_LOST, Kind.TIME)
 """What matters to a screen and not to a recording."""
 
 

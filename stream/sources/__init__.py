@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-from stream.items import Arrival
+from stream.items import Arrival, Notice
 
 
 class Source(Protocol):
@@ -38,5 +38,5 @@ class Source(Protocol):
     def patient(self) -> bool:
         """See the class."""
 
-    def arrivals(self, stop: threading.Event) -> Iterator[Arrival]:
+    def arrivals(self, stop: threading.Event) -> Iterator[Arrival | Notice]:
         """What comes, as it comes, until the stream's end or soon after `stop` is set; may raise what ended it."""

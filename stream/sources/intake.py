@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from stream import LONGEST_WAIT_S
-from stream.items import Arrival
+from stream.items import Arrival, Notice
 from stream.sources import Source
 
 CAPACITY = 256
@@ -39,7 +39,7 @@ class Intake:
         self._source = source
         self._heard = heard
         self._capacity = capacity
-        self._held: deque[Arrival] = deque()
+        self._held: deque[Arrival | Notice] = deque()
         self._dropped = 0
         self._ended = False
         self._stop = threading.Event()
@@ -71,7 +71,7 @@ class Intake:
         with self._room:
             return bool(self._held) or self._ended
 
-    def take(self, most: int | None = None) -> tuple[list[Arrival], int]:
+    def take(self, most: int | None = None) -> tuple[list[Arrival | Notice], int]:
         """The oldest arrivals, all if `most` is not given; and how many samples were dropped since the last call."""
         with self._room:
             count = len(self._held) if most is None else min(most, len(self._held))
@@ -91,7 +91,7 @@ class Intake:
             self._ended = True
         self._heard()
 
-    def _put(self, arrival: Arrival) -> bool:
+    def _put(self, arrival: Arrival | Notice) -> bool:
         """Hold an arrival; False if `stop` was set before there was room."""
         with self._room:
             while self._source.patient and len(self._held) >= self._capacity:
@@ -99,7 +99,8 @@ class Intake:
                     return False
                 self._room.wait(LONGEST_WAIT_S)
             if len(self._held) >= self._capacity:
-                self._dropped += self._held.popleft().samples.shape[1]
+                oldest = self._held.popleft()
+                self._dropped += oldest.samples.shape[1] if isinstance(oldest, Arrival) else 0
             self._held.append(arrival)
         self._heard()
         return not self._stop.is_set()
