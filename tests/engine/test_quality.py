@@ -1,4 +1,4 @@
-"""Leads that fell off: found within a second, back when they move or arrive again, and real leads left alone."""
+"""Leads that fell off: found within half a second, back when they move or arrive again, and real leads left alone."""
 
 from pathlib import Path
 
@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.leads import INDEX, LEADS, RATE
-from engine.quality import AWAY, DOES_NOT_ARRIVE, MOVING_MV, STANDS_STILL, STILL_MV, WINDOW, LeadChange, LeadSignal
+from engine.quality import (
+    AWAY,
+    DOES_NOT_ARRIVE,
+    FROZEN,
+    MOVING_MV,
+    PAUSED,
+    PAUSES,
+    STANDS_STILL,
+    STILL_MV,
+    WINDOW,
+    LeadChange,
+    LeadSignal,
+)
 from stream.sources.record import open_record
 
 THREE = ("I", "II", "V4")
@@ -34,7 +46,7 @@ def eventful(seed: int) -> Samples:
         stretch = slice(start, start + rng.integers(1, 1200))
         for row in rng.choice(ROWS, rng.choice([1, 1, 2, 3]), replace=False):
             part = x[row, stretch]  # a view
-            match rng.integers(4):
+            match rng.integers(5):
                 case 0:
                     part[:] = rng.choice([np.nan, np.inf, -np.inf])
                 case 1:
@@ -43,6 +55,8 @@ def eventful(seed: int) -> Samples:
                     part *= rng.uniform(0.005, 0.03)
                 case 3:
                     part[rng.random(len(part)) < rng.uniform(0.3, 1)] = np.nan
+                case 4:
+                    part[: rng.integers(5, 20)] = 0.7
     return x
 
 
@@ -60,18 +74,45 @@ def driven(lead_signal: LeadSignal, parts: list[Samples], skipping: bool = False
     return np.concatenate(kept, axis=1), changes
 
 
+class FrozenByTheRules:
+    """The rule of what is frozen, sample by sample."""
+
+    def __init__(self) -> None:
+        self.values: list[np.float32] = []
+        self.pause_ended = -PAUSED
+        self.since: list[np.float32] = []  # it is frozen
+
+    def push(self, value: np.float32) -> bool:
+        run = 0
+        while run < len(self.values) and self.values[-1 - run] == self.values[-1]:
+            run += 1
+        if self.since:
+            self.since.append(value)
+            if max(self.since) - min(self.since) >= np.float32(MOVING_MV):
+                self.since = []
+        elif self.values and value != self.values[-1] and run in PAUSES:
+            self.pause_ended = len(self.values)
+        same = run + 1 if self.values and value == self.values[-1] else 1
+        self.values.append(value)
+        if not self.since and same >= FROZEN and len(self.values) - same - self.pause_ended >= PAUSED:
+            self.since = [value]
+        return bool(self.since)
+
+
 def by_the_rules(x: Samples) -> Result:
     """The rules as they are said, sample by sample."""
+    frozen_of = {lead: FrozenByTheRules() for lead in THREE}
     kept = np.where(np.isfinite(x), x, np.float32(np.nan))
     changes: list[LeadChange] = []
     recent: dict[str, list[np.float32]] = {lead: [] for lead in THREE}
     arrived: dict[str, list[bool]] = {lead: [] for lead in THREE}
-    still, away = dict.fromkeys(THREE, False), dict.fromkeys(THREE, False)
+    still, away, frozen = (dict.fromkeys(THREE, False) for _ in range(3))
     for column in range(x.shape[1]):
         known = {lead: bool(np.isfinite(x[INDEX[lead], column])) for lead in THREE}
         for lead in THREE:
-            was_off = still[lead] or away[lead]
+            was_off = still[lead] or away[lead] or frozen[lead]
             if known[lead]:
+                frozen[lead] = frozen_of[lead].push(x[INDEX[lead], column])
                 recent[lead] = [*recent[lead], x[INDEX[lead], column]][-WINDOW:]
                 span = max(recent[lead]) - min(recent[lead])
                 moves = span >= np.float32(MOVING_MV)
@@ -81,11 +122,11 @@ def by_the_rules(x: Samples) -> Result:
                 arrived[lead] = [*arrived[lead], known[lead]][-AWAY:]
                 leaves = not any(arrived[lead]) and len(arrived[lead]) == AWAY
                 away[lead] = leaves or (away[lead] and sum(arrived[lead]) < AWAY / 2)
-            if still[lead]:
+            if still[lead] or frozen[lead]:
                 kept[INDEX[lead], column] = np.nan
-            off = still[lead] or away[lead]
+            off = still[lead] or away[lead] or frozen[lead]
             if off != was_off:
-                why = STANDS_STILL if still[lead] else DOES_NOT_ARRIVE
+                why = STANDS_STILL if still[lead] or frozen[lead] else DOES_NOT_ARRIVE
                 changes.append(LeadChange(column, lead, off, why if off else ""))
     return kept, changes
 
@@ -141,20 +182,34 @@ def test_changes_tell_which_leads_are_off(seed: int) -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, -5.0, 327.67])
-def test_a_lead_that_stands_still_is_off_within_a_second_and_back_when_it_moves(level: float) -> None:
+def test_a_lead_that_stands_still_is_off_within_half_a_second_and_back_when_it_moves(level: float) -> None:
     x = three_leads(5.5)
     fell, returned = 2 * RATE, 5 * RATE
     x[INDEX["II"], fell:returned] = level
     x[INDEX["II"], returned:] = level + np.where(np.arange(RATE // 2) < 3, 0.015, 0.021)
     lead_signal = LeadSignal(THREE)
     kept, changes = lead_signal.push(x[:, :returned])
-    assert changes == [LeadChange(fell + WINDOW - 1, "II", True, "stands still")]
+    assert changes == [LeadChange(fell + FROZEN - 1, "II", True, "stands still")]
     assert list(lead_signal.leads_off) == ["II"]
-    assert np.flatnonzero(np.isnan(kept[INDEX["II"]])).tolist() == list(range(fell + WINDOW - 1, returned))
-    kept, changes = lead_signal.push(x[:, returned:])
+    assert np.flatnonzero(np.isnan(kept[INDEX["II"]])).tolist() == list(range(fell + FROZEN - 1, returned))
+    kept, changes = lead_signal.push(x[:, returned : returned + 100])
     assert changes == [LeadChange(returned + 3, "II", False, "")]
     assert not lead_signal.leads_off
     assert np.flatnonzero(np.isnan(kept[INDEX["II"]])).tolist() == [0, 1, 2]
+
+
+def test_a_lead_with_pauses_is_not_frozen_but_still() -> None:
+    """A quiet or coarse lead stands to the count between its beats: that takes a whole second."""
+    x = three_leads(9)
+    x[INDEX["II"], RATE : RATE + PAUSES.start] = 0.1
+    x[INDEX["II"], 4 * RATE : 6 * RATE] = 0.1
+    x[INDEX["II"], 6 * RATE] = 1
+    assert LeadSignal(THREE).push(x)[1] == [
+        LeadChange(4 * RATE + WINDOW - 1, "II", True, "stands still"),
+        LeadChange(6 * RATE, "II", False, ""),
+    ]
+    x[INDEX["II"], RATE : RATE + PAUSES.start] = x[INDEX["I"], RATE : RATE + PAUSES.start]
+    assert LeadSignal(THREE).push(x)[1][0] == LeadChange(4 * RATE + FROZEN - 1, "II", True, "stands still")
 
 
 def test_a_lead_that_stays_away_is_off_and_back_when_it_arrives_half_the_time() -> None:
@@ -215,10 +270,10 @@ def test_a_day_is_skipped_as_fast_as_a_sample_and_its_indices_count() -> None:
     x = three_leads(2)
     x[INDEX["V4"]] = 0
     lead_signal = LeadSignal(THREE)
-    lead_signal.push(x[:, : WINDOW - 1])
+    lead_signal.push(x[:, : FROZEN - 1])
     day = 24 * 3600 * RATE
     lead_signal.skip(day)
-    assert lead_signal.push(x[:, :1])[1] == [LeadChange(day + WINDOW - 1, "V4", True, "stands still")]
+    assert lead_signal.push(x[:, :1])[1] == [LeadChange(day + FROZEN - 1, "V4", True, "stands still")]
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 1.0, 1.1])
@@ -241,7 +296,7 @@ def test_noise_of_a_converter_is_still_and_a_small_lead_is_not(offset: float) ->
     lead_signal = LeadSignal(THREE)
     _, changes = lead_signal.push(x)
     assert lead_signal.leads_off == ("I",)
-    assert [(change.lead, change.off) for change in changes] == [("I", True), ("V4", True), ("V4", False)]
+    assert [(change.lead, change.off) for change in changes] == [("V4", True), ("I", True), ("V4", False)]
 
 
 def test_what_is_not_finite_did_not_arrive() -> None:
@@ -270,7 +325,7 @@ def test_silence_is_counted_from_the_last_column_that_was_kept() -> None:
     assert lead_signal.silent == 0
     x[ROWS] = 0
     lead_signal = LeadSignal(THREE)
-    lead_signal.push(x[:, : WINDOW + 6])
+    lead_signal.push(x[:, : FROZEN + 6])
     assert lead_signal.silent == 7
 
 
