@@ -1,6 +1,5 @@
 """The application: opens the monitor on a running stream and returns when its window is closed."""
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,18 +11,20 @@ import pyqtgraph as pg
 from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtGui import QGuiApplication
 
-from engine.errors import UsageError
+from gui.display import require_screen
 from gui.monitor import Monitor
-from gui.page import PageInfo
+from gui.page import PageBox, PageInfo
 from stream.sinks.mailbox import Mailbox
 from stream.status import FAILED
 from stream.supervisor import State
+
+__all__ = ["require_screen", "show"]
 
 POLL_MS = 33
 """About thirty times a second; each time the interpreter also gets to run its signal handlers."""
 
 
-def show(page: PageInfo, mailbox: Mailbox, stop: threading.Event, snapshot: Path | None = None) -> None:
+def show(page: PageInfo | PageBox, mailbox: Mailbox, stop: threading.Event, snapshot: Path | None = None) -> None:
     """Show a stream until its window is closed, then set `stop`.
 
     The window stays open when the stream has ended. Where nobody can close it (on Qt's ``offscreen`` platform), or with
@@ -31,8 +32,8 @@ def show(page: PageInfo, mailbox: Mailbox, stop: threading.Event, snapshot: Path
 
     Parameters
     ----------
-    page : PageInfo
-        The run.
+    page : PageInfo or PageBox
+        The run, or where another thread puts it once the source is found.
     mailbox : Mailbox
         Where its blocks, its gaps and its status come from.
     stop : Event
@@ -95,16 +96,3 @@ def errors_raised(loop: QEventLoop) -> Iterator[None]:
         sys.excepthook = before
     if errors:
         raise errors[0]
-
-
-def require_screen() -> None:
-    """Refuse to start without a screen: Qt would end the process.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    """
-    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform == "linux" and not any(os.environ.get(name) for name in names):
-        raise UsageError("there is no screen to open a window on; add --headless, or set QT_QPA_PLATFORM=offscreen")

@@ -47,6 +47,8 @@ class History:
         Where each lead came from when it last had a sample.
     has_truth : bool
         Whether the recording's own leads ever came.
+    has_begun : bool
+        Whether anything ever came.
     """
 
     def __init__(self, origins: tuple[Origin, ...]) -> None:
@@ -54,7 +56,7 @@ class History:
         self.front = 0
         self.origins = origins
         self.has_truth = False
-        self._started = False
+        self.has_begun = False
         self._leads = np.full((len(LEADS), CAPACITY), np.nan, np.float32)
         self._interval = np.zeros_like(self._leads)
         self._truth = np.full_like(self._leads, np.nan)
@@ -62,9 +64,9 @@ class History:
 
     def append(self, item: Block | Gap) -> None:
         """Take the next block or gap; a gap, and what is missing before either, stays empty."""
-        if not self._started:
+        if not self.has_begun:
             self.head = self.front = item.start
-            self._started = True
+            self.has_begun = True
         if isinstance(item, Gap):
             self._skip_to(item.end)
         else:

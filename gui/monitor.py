@@ -11,11 +11,14 @@ from PyQt6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 from engine.errors import SinkError
 from engine.files import replacing
 from gui.history import History
-from gui.page import LAYOUTS, PageInfo, View, expected_origins
+from gui.page import LAYOUTS, PageBox, PageInfo, View, expected_origins
 from gui.panel import Failure, Foot, Help, Panel
 from gui.passband import Passband
+from gui.search import Search
 from gui.sheet import Sheet
 from gui.theme import DARK, LIGHT, Theme
+from gui.watch import Watch
+from stream.items import Block
 from stream.sinks.mailbox import Mailbox
 from stream.status import Status
 
@@ -38,28 +41,34 @@ class Monitor(QMainWindow):
 
     Parameters
     ----------
-    page : PageInfo
-        The run.
+    page : PageInfo or PageBox
+        The run, or where another thread puts it once the source is found.
     mailbox : Mailbox
         Where its blocks, its gaps and its status come from; call `poll` often.
+    watch : Watch or None
+        Times what comes; None for one by this host's clocks.
     """
 
     closed = pyqtSignal()
 
-    def __init__(self, page: PageInfo, mailbox: Mailbox) -> None:
+    def __init__(self, page: PageInfo | PageBox, mailbox: Mailbox, watch: Watch | None = None) -> None:
         super().__init__()
+        self._box = PageBox(page) if isinstance(page, PageInfo) else page
+        self._page = page = self._box.page
         self._mailbox = mailbox
+        self._watch = watch or Watch()
         self._passband = Passband(page.filter)
         self._history = History(expected_origins(page.leads_in))
         self.sheet = Sheet(page, self._history, View(layout=LAYOUTS[0], truth=page.show_truth))
-        self.panel = Panel()
+        self.search = Search(self.sheet, page)
+        self.panel = Panel(page)
         self.foot = Foot(page)
         self.failure = Failure()
         self._compose()
         commands = self._commands()
         self.help = Help(self, [(" ".join(command.keys[:2]), command.words) for command in commands])
         self._add_menu(commands)
-        self.setWindowTitle(f"{page.record} - ecgstream")
+        self._name_window()
         self.setMinimumSize(*SMALLEST)
         self.resize(*USUAL)
         self._show_theme()
@@ -67,12 +76,18 @@ class Monitor(QMainWindow):
     def poll(self) -> Status:
         """Take what arrived, paint it, and return the state of the stream."""
         status = self._mailbox.status  # before the items: what ended has none to come
-        for item in self._mailbox.drain():
+        items = self._mailbox.drain()
+        if self._box.page != self._page:  # after the items: they are never newer than their page
+            self._begin(self._box.page)
+        for item in items:
             self._history.append(self._passband.apply(item))
+        came = any(isinstance(item, Block) and item.end > item.start for item in items)
+        times = self._watch.read(status, self._history.head, came=came)
         self.sheet.mark(status.leads_off)
         self.sheet.advance()
-        self.panel.show_status(status, frozen=self.sheet.frozen)
-        self.foot.show_status(status)
+        self.search.show_status(status, times)
+        self.panel.show_status(status, times, frozen=self.sheet.frozen)
+        self.foot.show_status(status, times)
         self.failure.show_status(status)
         return status
 
@@ -100,6 +115,22 @@ class Monitor(QMainWindow):
         except OSError as error:
             words = f"cannot write the picture {path} ({error.strerror}); name a file in a folder you can write to"
             raise SinkError(words) from error
+
+    def _begin(self, page: PageInfo) -> None:
+        """Show another run: what came before it was of the old one."""
+        self._page = page
+        self._passband = Passband(page.filter)
+        self._history = History(expected_origins(page.leads_in))
+        self._watch.restart()
+        view = self.sheet.view
+        self.sheet.begin(page, self._history, replace(view, truth=view.truth or page.show_truth))
+        for part in (self.search, self.panel, self.foot):
+            part.begin(page)
+        self._name_window()
+
+    def _name_window(self) -> None:
+        remote = f" from {self._page.remote}" if self._page.remote else ""
+        self.setWindowTitle(f"{self._page.record}{remote} - ecgstream")
 
     def _compose(self) -> None:
         middle = QHBoxLayout()
@@ -168,7 +199,7 @@ class Monitor(QMainWindow):
         for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
             palette.setColor(role, QColor(theme.text))
         self.setPalette(palette)
-        for part in (self.failure, self.panel, self.foot, self.help):
+        for part in (self.failure, self.search, self.panel, self.foot, self.help):
             part.show_theme(theme)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:

@@ -15,16 +15,16 @@ within them under ``monitor``, but only .656 under ``diagnostic`` and .705 under
 
 @dataclass(frozen=True)
 class PageInfo:
-    """The run that the page shows.
+    """The run that the page shows; while its source is still searched for, what is known of it.
 
     Attributes
     ----------
     record : str
-        What is replayed or streamed.
+        What is replayed or streamed, or looked for.
     leads_in : tuple of str
-        The measured leads.
+        The measured leads; none while the source is searched for.
     model, backend : str
-        The network and what runs it.
+        The network and what runs it; empty where not known.
     look_ahead_ms : float
         How long an estimate waits for later samples.
     filter : str
@@ -33,21 +33,47 @@ class PageInfo:
         Whether nobody's heart was recorded.
     show_truth : bool
         Whether the recording's own leads stand behind the estimates from the start.
+    remote : str
+        The host and port that a stream derived elsewhere comes from; empty where it is derived here.
     """
 
     record: str
-    leads_in: tuple[str, ...]
-    model: str
-    backend: str
-    look_ahead_ms: float
-    filter: str
-    synthetic: bool
-    show_truth: bool
+    leads_in: tuple[str, ...] = ()
+    model: str = ""
+    backend: str = ""
+    look_ahead_ms: float = 0.0
+    filter: str = "monitor"
+    synthetic: bool = False
+    show_truth: bool = False
+    remote: str = ""
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the source is known."""
+        return bool(self.leads_in)
 
     @property
     def shows_intervals(self) -> bool:
         """Whether estimates stand on their 90 % interval."""
         return self.filter in INTERVAL_BANDS
+
+
+class PageBox:
+    """Where the screen finds its page, and any thread may put another one, before the first item of its stream.
+
+    Parameters
+    ----------
+    page : PageInfo
+        The first.
+
+    Attributes
+    ----------
+    page : PageInfo
+        The newest; it is read and set whole.
+    """
+
+    def __init__(self, page: PageInfo) -> None:
+        self.page = page
 
 
 @dataclass(frozen=True)
@@ -100,7 +126,9 @@ class View:
 
 
 def expected_origins(leads_in: tuple[str, ...]) -> tuple[Origin, ...]:
-    """Where each of the twelve leads will come from, before the first sample says so."""
+    """Where each of the twelve leads will come from, before the first sample says so; with no leads nobody knows."""
+    if not leads_in:
+        return (Origin.NONE,) * len(LEADS)
     measured = set(leads_in)
     limb_is_known = sum(lead in measured for lead in LIMB) >= 2
     return tuple(

@@ -7,7 +7,7 @@ from PyQt6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF, QScreen
 
 from engine.filters import BAND_LABEL
-from engine.leads import INDEX, RATE, Origin, label
+from engine.leads import INDEX, LEADS, RATE, Origin, label
 from gui.history import CAPACITY
 from gui.page import PageInfo, View
 from gui.theme import PEN_WIDTHS, TRUTH_PEN_WIDTH, Theme, mixed
@@ -206,6 +206,7 @@ def print_paper(
     leads_off: tuple[str, ...],
     *,
     truth: bool,
+    has_begun: bool = True,
 ) -> QPixmap:
     """Everything on the page but the traces.
 
@@ -223,6 +224,8 @@ def print_paper(
         Leads whose cell says that they are off.
     truth : bool
         Whether the recording's own leads are shown, for the legend.
+    has_begun : bool
+        Whether anything has come; until then leads are only expected.
     """
     pixmap = QPixmap(geometry.width, geometry.height)
     pixmap.fill(QColor(theme.paper))
@@ -231,13 +234,22 @@ def print_paper(
     _draw_grid(painter, geometry, theme)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     _draw_pulses(painter, geometry, theme)
-    for lane in geometry.lanes:
+    for lane in geometry.lanes if info.is_found else ():
         for cell in lane.cells:
             _draw_name(painter, geometry, theme, lane, cell, origins[cell.row], cell.lead in leads_off)
-    _draw_header(painter, geometry, theme, info)
+    _draw_header(painter, geometry, theme, info, _leads_in_words(info, origins, leads_off, has_begun))
     _draw_footer(painter, geometry, theme, info, origins, truth)
     painter.end()
     return pixmap
+
+
+def _leads_in_words(info: PageInfo, origins: tuple[Origin, ...], leads_off: tuple[str, ...], has_begun: bool) -> str:
+    """What is measured now, or what is expected to be."""
+    if not has_begun:
+        return f"expected {' '.join(info.leads_in)}" if info.is_found else ""
+    of = zip(LEADS, origins, strict=True)
+    measured = [lead for lead, origin in of if origin is Origin.MEASURED and lead not in leads_off]
+    return f"measured {' '.join(measured)}" if measured else "nothing measured"
 
 
 def _draw_grid(painter: QPainter, geometry: Geometry, theme: Theme) -> None:
@@ -278,10 +290,12 @@ def _draw_name(
         corner = QPointF(geometry.grid.left() + 3 * ratio, cell.baseline - QFontMetricsF(font).height() / 2)
     patch = _draw_word(painter, theme, font, QColor(theme.ink(origin)), label(cell.lead, origin), corner)
     if off:
-        derived = origin in (Origin.COMPUTED, Origin.ESTIMATED) and not geometry.names_beside
-        words = f"lead off, {origin.name.lower()}" if derived else "lead off"
-        after = patch.bottomLeft() if geometry.names_beside else patch.topRight() + QPointF(6, 0) * ratio
         font = page_font(11 if geometry.names_beside else 13, ratio, QFont.Weight.Bold)
+        after = patch.bottomLeft() if geometry.names_beside else patch.topRight() + QPointF(6, 0) * ratio
+        words, end = "lead off", lane.area.right() + BETWEEN_LANES_MM * geometry.scale.px_per_mm
+        if origin in (Origin.COMPUTED, Origin.ESTIMATED) and not geometry.names_beside:
+            longer = f"{words}, {origin.name.lower()}"
+            words = longer if after.x() + QFontMetricsF(font).horizontalAdvance(longer) < end else words
         _draw_word(painter, theme, font, QColor(theme.warning), words, after)
 
 
@@ -298,7 +312,7 @@ def _draw_word(painter: QPainter, theme: Theme, font: QFont, colour: QColor, wor
     return patch
 
 
-def _draw_header(painter: QPainter, geometry: Geometry, theme: Theme, info: PageInfo) -> None:
+def _draw_header(painter: QPainter, geometry: Geometry, theme: Theme, info: PageInfo, leads: str) -> None:
     ratio, grid = geometry.scale.ratio, geometry.grid
     line = QRectF(grid.left(), 0, grid.width(), grid.top())
     left, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
@@ -313,16 +327,20 @@ def _draw_header(painter: QPainter, geometry: Geometry, theme: Theme, info: Page
         painter.setFont(font)
         painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, word)
         line.setRight(tag.left() - 14 * ratio)
-    small = page_font(12, ratio)
-    measured = f"measured {' '.join(info.leads_in)}"
+    small, large = page_font(12, ratio), page_font(15, ratio, QFont.Weight.DemiBold)
+    of_small, of_large = QFontMetricsF(small), QFontMetricsF(large)
     painter.setFont(small)
     painter.setPen(QColor(theme.quiet))
-    painter.drawText(line, right, measured)
-    line.setRight(line.right() - QFontMetricsF(small).horizontalAdvance(measured) - 24 * ratio)
-    large = page_font(15, ratio, QFont.Weight.DemiBold)
+    painter.drawText(line, right, leads)
+    line.setRight(line.right() - of_small.horizontalAdvance(leads) - 24 * ratio)
+    apart = 10 * ratio
+    remote = f"from {info.remote}" if info.remote else ""
+    room = line.width() - (of_small.horizontalAdvance(remote) + apart if remote else 0)
+    name = of_large.elidedText(info.record, Qt.TextElideMode.ElideMiddle, room)
+    baseline = line.center().y() + (of_large.ascent() - of_large.descent()) / 2
+    painter.drawText(QPointF(line.left() + of_large.horizontalAdvance(name) + apart, baseline), remote)
     painter.setFont(large)
     painter.setPen(QColor(theme.text))
-    name = QFontMetricsF(large).elidedText(info.record, Qt.TextElideMode.ElideMiddle, line.width())
     painter.drawText(line, left, name)
 
 

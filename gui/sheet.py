@@ -6,6 +6,7 @@ from PyQt6.QtCore import QEvent, QRect, QRectF, QSize
 from PyQt6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
+from engine.leads import Origin
 from gui.history import History
 from gui.page import PageInfo, View
 from gui.paper import Geometry, Scale, arrange, print_paper, px_per_mm
@@ -33,11 +34,18 @@ class Sheet(QWidget):
         self._shown = history  # while frozen: what there was then
         self._view = view
         self._leads_off: tuple[str, ...] = ()
-        self._printed: tuple[object, ...] = ()
+        self._printed = self._words()
         self._sweep: Sweep | None = None
         self.geometry_mm: Geometry | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(QSize(560, 420))
+
+    def begin(self, info: PageInfo, history: History, view: View) -> None:
+        """Show another run, on paper of its own, and go on if it was frozen."""
+        self._info = info
+        self._live = self._shown = history
+        self._leads_off = ()
+        self.view = view
 
     @property
     def view(self) -> View:
@@ -72,9 +80,9 @@ class Sheet(QWidget):
         for area in self._sweep.advance(self._shown):
             self.update(self._logical(area))
 
-    def _words(self) -> tuple[object, ...]:
+    def _words(self) -> tuple[tuple[Origin, ...], tuple[str, ...], bool, bool]:
         """What is printed on the paper and can change while it runs."""
-        return self._shown.origins, self._leads_off, self._shows_truth()
+        return self._shown.origins, self._leads_off, self._shows_truth(), self._shown.has_begun
 
     def _shows_truth(self) -> bool:
         return self._view.truth and self._shown.has_truth
@@ -86,11 +94,10 @@ class Sheet(QWidget):
         scale = Scale(per_mm * ratio, true_size, ratio, self._view.speed, self._view.gain)
         geometry = arrange(round(self.width() * ratio), round(self.height() * ratio), scale, self._view)
         theme = DARK if self._view.dark else LIGHT
-        truth = self._shows_truth()
-        paper = print_paper(geometry, theme, self._info, self._shown.origins, self._leads_off, truth=truth)
+        origins, leads_off, truth, has_begun = self._printed = self._words()
+        paper = print_paper(geometry, theme, self._info, origins, leads_off, truth=truth, has_begun=has_begun)
         self._sweep = Sweep(paper, geometry, theme, truth=truth, intervals=self._info.shows_intervals)
         self._sweep.repaint(self._shown)
-        self._printed = self._words()
         self.geometry_mm = geometry
         self.update()
 

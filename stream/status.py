@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from engine.leads import INDEX
+from engine.leads import INDEX, RATE
 from stream.items import Event, Item, Kind
 from stream.supervisor import State
 
@@ -41,6 +41,16 @@ class Status:
         Redundant limb leads that disagree with the others at present.
     failures : tuple of str
         Sinks that failed lately and why, oldest first, each once.
+    notice : str
+        What the source says of itself: what is wrong with it and what to do; empty while nothing is.
+    clock : str
+        What went wrong last with the source's count or stamps.
+    clock_faults : int
+        How often anything did.
+    time : float or None
+        When the sample at `time_index` was taken: Unix time in s by the clock of the host whose ward this is.
+    time_index : int
+        Sample index (500 Hz).
     """
 
     state: str = State.SEARCHING
@@ -54,6 +64,33 @@ class Status:
     leads_off: tuple[str, ...] = ()
     limb_leads: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    notice: str = ""
+    clock: str = ""
+    clock_faults: int = 0
+    time: float | None = None
+    time_index: int = 0
+
+    def time_of(self, index: int) -> float | None:
+        """When the sample at an index was taken, as `time` is; None where that is not known."""
+        return None if self.time is None else self.time + (index - self.time_index) / RATE
+
+    def age_ms(self, now: float, settled: int) -> float | None:
+        """How old the newest settled sample is.
+
+        Parameters
+        ----------
+        now : float
+            Unix time in s by this host's clock; what it differs from that of the ward's host is in the result.
+        settled : int
+            Sample index (500 Hz) after that sample.
+
+        Returns
+        -------
+        float or None
+            ms; None where no time is known.
+        """
+        taken = self.time_of(settled - 1)
+        return None if taken is None else 1000 * (now - taken)
 
 
 def after(status: Status, item: Item) -> Status:
@@ -62,9 +99,16 @@ def after(status: Status, item: Item) -> Status:
         return status
     match item.kind:
         case Kind.SOURCE:
-            return status if status.state == FAILED else replace(status, state=item.text)
+            notice = "" if item.text == State.ENDED else status.notice  # it spoke of what would still come
+            return status if status.state == FAILED else replace(status, state=item.text, notice=notice)
         case Kind.FAILED:
-            return replace(status, state=FAILED, message=item.text)
+            return replace(status, state=FAILED, message=item.text, notice="")
+        case Kind.NOTICE:
+            return replace(status, notice=item.text)
+        case Kind.TIME:
+            return replace(status, time=item.value, time_index=item.index)
+        case Kind.CLOCK:
+            return replace(status, clock=item.text, clock_faults=status.clock_faults + 1)
         case Kind.LATENCY:
             return replace(status, latency_ms=item.value)
         case Kind.LATE:

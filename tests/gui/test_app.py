@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import QApplication
 from engine.errors import SinkError, UsageError
 from gui.app import require_screen, show
 from gui.monitor import Monitor
+from gui.page import PageBox
 from gui.theme import LIGHT
 from stream.items import Block, Event, Gap, Kind
 from stream.sinks.mailbox import Mailbox
@@ -108,6 +109,49 @@ def test_with_a_snapshot_it_closes_at_the_end(
     assert inked(picture, LIGHT.measured).sum() > 500
     assert inked(picture, LIGHT.estimated).sum() > 500
     assert inked(picture, LIGHT.warning).any() == (last is FAILED)
+
+
+SEARCH = info(record="lsl://Polar-patch", leads_in=())
+
+
+def once_seen(mailbox: Watched, then: Callable[[], None]) -> Callable[[], None]:
+    """What the search's thread does: when the window has looked a few times, something is found."""
+
+    def run() -> None:
+        for _ in range(3):
+            assert mailbox.emptied.acquire(timeout=PATIENCE_S)
+        then()
+
+    return run
+
+
+def test_it_opens_before_the_source_is_found(mailbox: Watched, stop: threading.Event, tmp_path: Path) -> None:
+    box, path, seen = PageBox(SEARCH), tmp_path / "page.png", []
+
+    def look() -> None:
+        [window] = windows()
+        seen.append((window.search.isVisible(), window.search.notice.text(), window.panel.state.text()))
+
+    def found() -> None:
+        box.page = info(record="Polar-patch")
+        streaming(mailbox, stop, ENDED)()
+
+    mailbox.push(Event(0, Kind.NOTICE, text="is the device on?"))
+    mailbox.after(2, look)
+    with working(once_seen(mailbox, found)):
+        show(box, mailbox, stop, path)
+    assert seen == [(True, "is the device on?", "Searching")]
+    picture = pixels(QImage(str(path)))
+    assert inked(picture, LIGHT.measured).sum() > 500
+    assert inked(picture, LIGHT.estimated).sum() > 500
+
+
+def test_a_search_that_fails_closes_it_with_a_snapshot(mailbox: Watched, stop: threading.Event, tmp_path: Path) -> None:
+    path = tmp_path / "page.png"
+    with working(once_seen(mailbox, lambda: mailbox.push(FAILED))):
+        show(PageBox(SEARCH), mailbox, stop, path)
+    assert stop.is_set()
+    assert inked(pixels(QImage(str(path))), LIGHT.warning).any()
 
 
 def test_without_one_it_stays_until_it_is_closed(mailbox: Watched, stop: threading.Event) -> None:
@@ -235,5 +279,8 @@ def test_without_a_screen_it_says_what_to_type(
     monkeypatch.setenv("DISPLAY", "")
     with pytest.raises(UsageError):
         require_screen()
+    monkeypatch.setenv("DISPLAY", ":29999")
+    with pytest.raises(UsageError, match=r"DISPLAY=:29999 does not answer; .*--headless"):
+        show(info(), mailbox, stop)
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     require_screen()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtGui import QImage
+from PyQt6.QtGui import QFont, QImage
 from PyQt6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
@@ -14,8 +15,10 @@ from engine.errors import SinkError
 from engine.filters import BANDS
 from engine.leads import INDEX, RATE
 from gui.monitor import SMALLEST, Monitor
-from gui.page import LAYOUTS, expected_origins
+from gui.page import LAYOUTS, PageBox, expected_origins
+from gui.paper import page_font
 from gui.theme import DARK, LIGHT
+from gui.watch import CLOCK_FAULT_S, Watch, duration, of_day
 from stream.items import Block, Event, Gap, Item, Kind, Why
 from stream.sinks.mailbox import Mailbox
 from stream.sources.record import open_record
@@ -28,6 +31,7 @@ from tests.gui.pages import (
     cut,
     info,
     inked,
+    is_written,
     level,
     pixels,
     rgb,
@@ -290,9 +294,10 @@ def test_states_without_a_single_block_break_nothing(monitor: Monitor, mailbox: 
 
 
 def test_a_day_without_signal_leaves_a_blank_page(monitor: Monitor, mailbox: Mailbox) -> None:
+    feed(monitor, mailbox, Gap(0, 1))
     blank = page(monitor)
     day = Gap(500, 24 * 3600 * RATE, Why.NO_SIGNAL)
-    feed(monitor, mailbox, twelve(3, 500), day)
+    feed(monitor, mailbox, replace(twelve(3, 499), start=1), day)
     assert np.array_equal(page(monitor), blank)
     feed(monitor, mailbox, replace(twelve(3, 500), start=day.end))
     assert inked(page(monitor), LIGHT.measured).sum() > inked(blank, LIGHT.measured).sum()
@@ -333,6 +338,70 @@ def test_odd_items_break_nothing(monitor: Monitor, mailbox: Mailbox) -> None:
     before = page(monitor)
     monitor.sheet.view = fresh  # paints all anew
     assert np.array_equal(page(monitor), before)
+
+
+def cell_of(monitor: Monitor, lead: str) -> Pixels:
+    """A lead's cell in the layout of three rows, and a little around it."""
+    geometry = monitor.sheet.geometry_mm
+    assert geometry is not None
+    lane, cell = next((lane, cell) for lane in geometry.lanes for cell in lane.cells if cell.lead == lead)
+    return page(monitor)[cell.top - 6 : cell.top + cell.height, lane.area.left() - 6 : lane.area.right()]
+
+
+def header_says(monitor: Monitor, words: str) -> bool:
+    geometry = monitor.sheet.geometry_mm
+    assert geometry is not None
+    head = page(monitor)[: int(geometry.grid.top())]
+    return is_written(head, words, page_font(12, 1), LIGHT.quiet, LIGHT.paper)
+
+
+@pytest.mark.parametrize("layout", [0, 1])
+def test_a_measured_lead_falls_off_and_its_estimate_goes_on(qtbot: QtBot, mailbox: Mailbox, layout: int) -> None:
+    """As a ward tells it: the blocks change their origin, and the event comes after the first of them."""
+    monitor = opened(qtbot, Monitor(info(filter="monitor"), mailbox))
+    monitor.resize(1200, 640)
+    if layout:
+        press(qtbot, monitor, "l")
+    fallen = expected_origins(("I", "II"))
+    feed(monitor, mailbox, source(State.LIVE), level(0, 200, half=0.05))
+    assert header_says(monitor, "measured I II V4")
+    if not layout:
+        before = cell_of(monitor, "V4")
+        assert is_written(before, "V4", page_font(14, 1, QFont.Weight.Bold), LIGHT.measured, LIGHT.paper)
+        assert not inked(before, LIGHT.estimated).any()
+    feed(monitor, mailbox, level(0, 40, fallen, start=200, half=0.4), V4_OFF)
+    feed(monitor, mailbox, level(0, 160, fallen, start=240, half=0.4))
+    shown = page(monitor)
+    assert header_says(monitor, "measured I II")
+    assert monitor.panel.leads_off.text() == "Lead off: V4"
+    assert not is_written(shown, "V4", page_font(14, 1, QFont.Weight.Bold), LIGHT.measured, LIGHT.paper)
+    assert is_written(shown, "dV4", page_font(14, 1), LIGHT.estimated, LIGHT.paper)
+    if not layout:
+        after = cell_of(monitor, "V4")
+        words = page_font(13, 1, QFont.Weight.Bold)
+        assert is_written(after, "lead off, estimated", words, LIGHT.warning, LIGHT.paper)
+        assert inked(after, LIGHT.measured).sum() >= 30  # what was measured stays so
+        assert inked(after, LIGHT.estimated).sum() >= 30
+        geometry = monitor.sheet.geometry_mm
+        assert geometry is not None
+        scale = geometry.scale
+        early, late = (slice(*(6 + round(at * scale.px_per_sample) for at in ends)) for ends in ((50, 150), (260, 340)))
+        v4, v5 = (interval_heights(cell_of(monitor, lead)) for lead in ("V4", "V5"))
+        assert v4[early].max() == 0  # measured
+        assert np.median(v5[early]) == pytest.approx(0.1 * scale.px_per_mv, abs=4)
+        for heights in (v4[late], v5[late]):
+            assert np.median(heights) == pytest.approx(0.8 * scale.px_per_mv, abs=5)
+    feed(monitor, mailbox, level(0, 200, start=400, half=0.05), V4_BACK)
+    assert header_says(monitor, "measured I II V4")
+    assert not monitor.panel.leads_off.isVisible()
+
+
+def interval_heights(cell: Pixels) -> NDArray[np.int_]:
+    """How high, in each column, all that is bluer than the paper and its lines: an estimate and the fill behind it."""
+    below_name = cell[30:].astype(int)
+    red, blue = below_name[..., 0], below_name[..., 2]
+    heights: NDArray[np.int_] = (blue - red > 8).sum(axis=0)
+    return heights
 
 
 def test_a_lead_off_is_said_in_its_cell_and_beside_the_page(monitor: Monitor, mailbox: Mailbox) -> None:
@@ -378,12 +447,23 @@ def test_the_smallest_window_has_room_for_all_that_went_wrong(monitor: Monitor, 
     for lead in ("III", "aVR", "aVL", "aVF"):
         feed(monitor, mailbox, Event(0, Kind.LEAD_OFF, lead=lead), Event(0, Kind.LIMB_DISAGREE, lead=lead))
     feed(monitor, mailbox, Event(0, Kind.LATE, value=7), Event(0, Kind.DROPPED, value=12_345))
+    feed(
+        monitor,
+        mailbox,
+        Event(0, Kind.NOTICE, text="a device of a long name " * 20),
+        Event(0, Kind.CLOCK, text="odd " * 99),
+    )
     for label in monitor.panel.findChildren(QLabel):
-        assert fits(label) or not label.wordWrap(), label.text()
-        assert monitor.panel.rect().contains(label.geometry())
+        if label.isVisible():
+            assert fits(label) or not label.wordWrap(), label.text()
+            assert monitor.panel.rect().contains(label.geometry())
+    assert {monitor.panel.notice, monitor.panel.leads_off} <= set(
+        filter(QLabel.isVisible, monitor.panel.findChildren(QLabel))
+    )
+    assert (monitor.width(), monitor.height()) == SMALLEST
     assert fits(monitor.failure)
     line = monitor.foot.run
-    assert line.fontMetrics().horizontalAdvance(line.text.split("unet")[0]) <= line.width()
+    assert line.fontMetrics().horizontalAdvance(line.text.split("look-ahead")[0]) <= line.width()
 
 
 def test_a_picture_is_the_window_in_true_millimetres(monitor: Monitor, mailbox: Mailbox, tmp_path: Path) -> None:
@@ -419,6 +499,130 @@ def test_a_real_r_wave_is_as_high_on_the_page_as_in_the_record(qtbot: QtBot, mai
     highest = cell.baseline - (cell.top + np.flatnonzero(ink.any(axis=1)).min())
     seen = truth[INDEX["II"], int(30 / geometry.scale.px_per_sample) :]
     assert highest == pytest.approx(float(seen.max()) * 10 * geometry.scale.px_per_mm, abs=2)
+
+
+SEARCH = info(record="lsl://Polar-patch", leads_in=())
+NOTHING_FOUND = Event(0, Kind.NOTICE, text="no LSL stream of this name: is the device on?")
+
+
+def test_it_opens_before_the_source_is_known_and_goes_on_when_it_is(qtbot: QtBot, mailbox: Mailbox) -> None:
+    box = PageBox(SEARCH)
+    monitor = opened(qtbot, Monitor(box, mailbox))
+    press(qtbot, monitor, "d")
+    press(qtbot, monitor, Qt.Key.Key_Space)
+    feed(monitor, mailbox, NOTHING_FOUND)
+    assert monitor.search.isVisible()
+    assert monitor.search.notice.text() == NOTHING_FOUND.text
+    assert monitor.foot.run.text.startswith("Searching")
+    assert monitor.windowTitle() == "lsl://Polar-patch - ecgstream"
+
+    whole = twelve(1, 1000)
+    first, second = cut(whole, [400])
+    box.page = info(record="bed-7", remote="ward-3:5556", show_truth=True)
+    mailbox.push(Event(0, Kind.NOTICE))
+    mailbox.push(source(State.LIVE))
+    feed(monitor, mailbox, first)
+    assert not monitor.search.isVisible()
+    assert monitor.panel.state.text() == "Live"
+    assert monitor.windowTitle() == "bed-7 from ward-3:5556 - ecgstream"
+    assert monitor.foot.run.text.startswith("Live  ·  latency -- ms there")
+    feed(monitor, mailbox, second)
+
+    other_box = Mailbox()
+    other = opened(qtbot, Monitor(box.page, other_box))
+    press(qtbot, other, "d")
+    feed(other, other_box, whole)
+    assert np.array_equal(page(monitor), page(other))  # with the view that was chosen before, and the truth
+    assert inked(page(monitor), DARK.truth).any()
+
+
+def test_another_page_forgets_what_was_of_the_first(qtbot: QtBot, mailbox: Mailbox) -> None:
+    box = PageBox(info(record="one"))
+    monitor = opened(qtbot, Monitor(box, mailbox))
+    feed(monitor, mailbox, source(State.LIVE), twelve(1, 1000))
+    box.page = info(record="one")  # the same again is no other
+    before = page(monitor)
+    monitor.poll()
+    assert np.array_equal(page(monitor), before)
+    box.page = info(record="two", filter="monitor", leads_in=("I", "II", "V2"))
+    late = replace(twelve(2, 500), start=100_000)
+    feed(monitor, mailbox, late)
+    other_box = Mailbox()
+    other = opened(qtbot, Monitor(box.page, other_box))
+    feed(other, other_box, late)
+    assert np.array_equal(page(monitor), page(other))
+
+
+def test_a_search_that_fails_says_why(qtbot: QtBot, mailbox: Mailbox) -> None:
+    monitor = opened(qtbot, Monitor(SEARCH, mailbox))
+    feed(monitor, mailbox, NOTHING_FOUND, FAILURE)
+    assert not monitor.search.isVisible()
+    assert monitor.failure.text() == FAILURE.text
+    assert (monitor.panel.state.text(), monitor.panel.detail.text()) == ("Failed", "there is no source")
+
+
+def test_the_card_has_room_in_the_smallest_window(qtbot: QtBot, mailbox: Mailbox) -> None:
+    monitor = opened(qtbot, Monitor(SEARCH, mailbox))
+    feed(monitor, mailbox, RECORDER_FAILURE, Event(0, Kind.NOTICE, text="a line of what was found\n" * 50))
+    assert (monitor.width(), monitor.height()) == SMALLEST
+    assert fits(monitor.search.notice)
+    assert monitor.sheet.rect().contains(monitor.search.geometry())
+
+
+class Clocks:
+    """A host's clocks, which the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_seconds_without_a_signal_count_up(qtbot: QtBot, mailbox: Mailbox) -> None:
+    clock = Clocks()
+    monitor = opened(qtbot, Monitor(info(), mailbox, Watch(clock, clock)))
+    feed(monitor, mailbox, source(State.LIVE), level(0, 500))
+    clock.now += 1.2
+    feed(monitor, mailbox, source(State.STALE), Event(500, Kind.NOTICE, text="connecting anew"))
+    for seconds in (1, 2, 7):
+        clock.now = 1000.2 + seconds
+        monitor.poll()
+        assert monitor.panel.detail.text() == f"nothing arriving for {duration(seconds)}"
+        assert monitor.panel.notice.text() == "connecting anew"
+    feed(monitor, mailbox, source(State.NO_SIGNAL), Gap(500, 40, Why.NO_SIGNAL))
+    assert duration(7) in monitor.panel.detail.text()  # a gap is no signal
+    feed(monitor, mailbox, Gap(540, 460), level(0, 0, start=1000))
+    assert duration(7) in monitor.panel.detail.text()
+    feed(monitor, mailbox, source(State.STALE), level(0, 40, start=1000))
+    assert duration(0) in monitor.panel.detail.text()
+
+
+def test_a_derived_stream_shows_its_time_and_its_age_on_this_screen(qtbot: QtBot, mailbox: Mailbox) -> None:
+    clock = Clocks()
+    monitor = opened(qtbot, Monitor(info(remote="ward-3:5556"), mailbox, Watch(clock, clock)))
+    mailbox.push(source(State.LIVE))
+    for hop in range(20):
+        end = 40 * (hop + 1)
+        clock.now = 1000 + end / 500 + 0.128
+        mailbox.push(Event(end, Kind.LATENCY, value=118.3))
+        mailbox.push(Event(0, Kind.TIME, value=1000.0))
+        feed(monitor, mailbox, level(0, 40, start=end - 40))
+    assert monitor.foot.run.text.split("  ·  ")[:2] == ["Live", "latency 118 ms there, 130 ms here"]
+    assert monitor.panel.time.text() == of_day(1001.6)
+
+
+def test_a_clock_that_jumps_is_said_and_then_counted(qtbot: QtBot, mailbox: Mailbox) -> None:
+    clock = Clocks()
+    monitor = opened(qtbot, Monitor(info(), mailbox, Watch(clock, clock)))
+    jump = Event(500, Kind.CLOCK, text="the device's clock jumped by 3600 s", value=3600)
+    feed(monitor, mailbox, source(State.LIVE), level(0, 500), jump)
+    assert monitor.panel.clock.isVisible()
+    assert monitor.panel.clock.text() == jump.text
+    clock.now += CLOCK_FAULT_S
+    monitor.poll()
+    assert not monitor.panel.clock.isVisible()
+    assert "clock faults 1" in monitor.foot.run.text
 
 
 def test_polling_without_news_paints_nothing(monitor: Monitor, mailbox: Mailbox) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.filters import BANDS
 from engine.leads import LEADS, LIMB, Origin
-from gui.page import GAINS, LAYOUTS, SPEEDS, Layout, View, expected_origins
+from gui.page import GAINS, LAYOUTS, SPEEDS, Layout, PageInfo, View, expected_origins
 from tests.gui.pages import info
 
 
@@ -52,7 +52,12 @@ def test_two_limb_leads_compute_the_rest_of_them(leads_in: set[str]) -> None:
     assert all(origins[lead] is Origin.MEASURED for lead in leads_in)
     computed = {lead for lead, origin in origins.items() if origin is Origin.COMPUTED}
     assert computed == (set(LIMB) - leads_in if len(leads_in & set(LIMB)) >= 2 else set())
-    assert Origin.NONE not in origins.values()
+    assert all((origin is Origin.NONE) == (not leads_in) for origin in origins.values())
+
+
+def test_without_leads_the_source_is_not_found() -> None:
+    assert info().is_found
+    assert not PageInfo("lsl://Polar-patch").is_found
 
 
 @pytest.mark.parametrize("band", BANDS)

@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QApplication
 from engine.filters import BAND_LABEL
 from engine.leads import LEADS, RATE, Origin, label
 from gui.history import CAPACITY
-from gui.page import GAINS, LAYOUTS, SPEEDS, Layout, View
+from gui.page import GAINS, LAYOUTS, SPEEDS, Layout, View, expected_origins
 from gui.paper import Geometry, Scale, arrange, page_font, print_paper, px_per_mm
 from gui.theme import DARK, LIGHT, Theme, mixed
 from tests.gui.pages import ORIGINS, PX_PER_MM, geometry, info, inked, is_written, paper, pixels, theme, views
@@ -160,6 +160,23 @@ def test_a_lead_off_says_so_in_its_cell(qapp: QApplication, origin: Origin, word
         assert says == (lead == "V4")
 
 
+@pytest.mark.parametrize("width", [560, 700, 768, 1000])
+def test_words_of_a_lead_off_never_reach_the_next_lead(qapp: QApplication, width: int) -> None:
+    place = geometry(View(), width, 600)
+    for origin, first in ((Origin.COMPUTED, "aVR"), (Origin.ESTIMATED, "V1")):
+        origins = tuple(origin for _ in LEADS)
+        calm, off = (pixels(paper(place, View(), origins, leads_off)) for leads_off in ((), (first,)))
+        next_lane = next(lane for lane in place.lanes if lane.cells[0].lead == {"aVR": "V1", "V1": "V4"}[first])
+        below_header = (off != calm)[int(place.grid.top()) :]
+        assert np.flatnonzero(below_header.any(axis=(0, 2))).max() < next_lane.area.left()
+        word, font = "lead off", page_font(13, 1, QFont.Weight.Bold)
+        whole = f"{word}, {origin.name.lower()}"
+        cell = cell_picture(off, place, first)
+        says = [is_written(cell, words, font, LIGHT.warning, LIGHT.paper) for words in (word, whole)]
+        assert says.count(True) == 1
+        assert says[1] or width < 1000
+
+
 def test_a_lead_off_says_so_in_the_column_of_names(qapp: QApplication) -> None:
     view = View(layout=LAYOUTS[1])
     place = geometry(view, 900, 640)
@@ -174,7 +191,7 @@ def test_nothing_of_the_column_of_names_reaches_the_pulse(qapp: QApplication) ->
     place = geometry(view, 900, 640)
     lane = place.lanes[0]
     off, calm = pixels(paper(place, view, leads_off=LEADS)), pixels(paper(place, view))
-    changed = np.flatnonzero((off != calm).any(axis=(0, 2)))
+    changed = np.flatnonzero((off != calm)[int(place.grid.top()) :].any(axis=(0, 2)))
     assert place.grid.left() < changed.min()
     assert changed.max() < lane.area.left() - 7.5 * PX_PER_MM
 
@@ -231,6 +248,61 @@ def test_the_header_names_the_record_and_its_leads(qapp: QApplication, synthetic
     assert is_written(head, "measured I II V4", page_font(12, 1), LIGHT.quiet, LIGHT.paper)
     tag = page_font(12, 1, QFont.Weight.Bold, spacing=1.5)
     assert is_written(head, "SYNTHETIC", tag, LIGHT.warning, LIGHT.paper) == synthetic
+
+
+def header(page: np.ndarray, place: Geometry) -> np.ndarray:
+    return page[: int(place.grid.top())]
+
+
+@pytest.mark.parametrize(
+    ("leads_in", "leads_off", "has_begun", "words"),
+    [
+        (("I", "II", "V4"), (), True, "measured I II V4"),
+        (("I", "II", "V4"), ("V4",), True, "measured I II"),
+        (("I", "II", "V4"), ("I", "II", "V4"), True, "nothing measured"),
+        (("V2", "V5"), (), True, "measured V2 V5"),
+        (("I", "II", "V4"), (), False, "expected I II V4"),
+    ],
+)
+def test_the_header_says_what_is_measured_now(
+    qapp: QApplication, leads_in: tuple[str, ...], leads_off: tuple[str, ...], has_begun: bool, words: str
+) -> None:
+    place, run = geometry(View(), 1000, 500), info(leads_in=leads_in)
+    origins = expected_origins(leads_in)
+    page = pixels(print_paper(place, LIGHT, run, origins, leads_off, truth=False, has_begun=has_begun))
+    assert is_written(header(page, place), words, page_font(12, 1), LIGHT.quiet, LIGHT.paper)
+
+
+def test_the_header_goes_by_what_comes_not_by_what_was_promised(qapp: QApplication) -> None:
+    place = geometry(View(), 1000, 500)
+    page = pixels(print_paper(place, LIGHT, info(), expected_origins(("I", "II")), (), truth=False))
+    assert is_written(header(page, place), "measured I II", page_font(12, 1), LIGHT.quiet, LIGHT.paper)
+
+
+@pytest.mark.parametrize("record", ["bed-7", "a bed with a long name " * 20])
+def test_the_header_says_where_a_derived_stream_comes_from(qapp: QApplication, record: str) -> None:
+    place = geometry(View(), 1000, 500)
+    run = info(record=record, remote="ward-3.local:5556", synthetic=True)
+    head = header(pixels(print_paper(place, LIGHT, run, ORIGINS, (), truth=False)), place)
+    assert is_written(head, "from ward-3.local:5556", page_font(12, 1), LIGHT.quiet, LIGHT.paper)
+    assert is_written(head, "measured I II V4", page_font(12, 1), LIGHT.quiet, LIGHT.paper)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_while_the_source_is_unknown_the_paper_claims_nothing(qapp: QApplication, layout: Layout) -> None:
+    """No name, no legend and no leads in the header: the grid, the scale and what is looked for."""
+    view = View(layout=layout)
+    place, run = geometry(view, 1000, 640), info(record="lsl://Polar-patch", leads_in=())
+    page = pixels(print_paper(place, LIGHT, run, expected_origins(()), (), truth=False, has_begun=False))
+    named = pixels(paper(place, view))
+    assert is_written(header(page, place), run.record, page_font(15, 1, QFont.Weight.DemiBold), LIGHT.text, LIGHT.paper)
+    assert not inked(header(page, place), LIGHT.quiet).any()
+    for lead in LEADS:
+        cell, name = cell_picture(page, place, lead), cell_picture(named, place, lead)
+        assert not inked(cell[10:-10], LIGHT.text).any()
+        assert (cell != name).any()
+    for ink in (LIGHT.estimated, LIGHT.computed, LIGHT.quiet):
+        assert not inked(page, ink).any()
 
 
 def test_a_long_name_is_shortened_in_its_middle(qapp: QApplication) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.filters import BANDS, CausalFilter
-from engine.leads import RATE
+from engine.leads import INDEX, LEADS, RATE, Origin
 from gui.passband import Passband
-from stream.items import Block, Gap, Why
-from tests.gui.pages import cut, part, stream, twelve
+from stream.items import Block, Gap, Tail, Why
+from tests.gui.pages import ORIGINS, cut, level, part, stream, twelve
 
 sizes = st.lists(st.integers(0, 120), max_size=8)
 bands = st.sampled_from(sorted(BANDS))
@@ -74,6 +74,34 @@ def test_a_gap_passes_and_what_follows_starts_anew(seed: int, length: int, why: 
     passband.apply(twelve(seed, 200))
     assert passband.apply(gap) is gap
     assert_equal(passband.apply(after), Passband(band).apply(after))
+
+
+@given(seed=seeds, sizes=sizes, at=st.integers(1, 399), band=bands)
+def test_a_lead_that_goes_on_from_elsewhere_starts_anew(seed: int, sizes: list[int], at: int, band: str) -> None:
+    whole = twelve(seed, 400)
+    origin, leads, lead = whole.origin.copy(), whole.leads.copy(), INDEX["V4"]
+    origin[lead, at:] = Origin.ESTIMATED
+    leads[lead, :at] += 300  # the offset of an electrode that comes off
+    expected = filtered(band, leads)
+    expected[lead, at:] = filtered(band, leads[:, at:])[lead]
+    passband = Passband(band)
+    for block in cut(replace(whole, leads=leads, origin=origin), sizes):
+        shown = passband.apply(block)
+        assert np.array_equal(shown.leads, expected[:, shown.start : shown.end])
+    assert np.abs(expected[lead, at:]).max() < 30  # nothing of it is left
+
+
+def test_an_offset_that_falls_away_leaves_no_tail_behind() -> None:
+    fallen = tuple(Origin.ESTIMATED if lead == "V4" else origin for lead, origin in zip(LEADS, ORIGINS, strict=True))
+    passband = Passband("monitor")
+    passband.apply(level(5.0, 200))
+    after = level(0.0, 40, fallen, start=200)
+    shown = passband.apply(replace(after, tail=Tail(after.leads, after.interval, after.origin)))
+    assert shown.tail is not None
+    v4, v1 = INDEX["V4"], INDEX["V1"]
+    for leads in (shown.leads, shown.tail.leads):
+        assert np.abs(leads[v4]).max() < 1e-6
+        assert np.abs(leads[v1]).max() > 1  # this one went on, and fell by 5 mV
 
 
 def test_without_a_jump_it_does_not() -> None:

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from engine.filters import BANDS
 from engine.leads import LEADS, RATE, Origin
 from gui.history import History
-from gui.page import LAYOUTS, View
+from gui.page import LAYOUTS, View, expected_origins
 from gui.paper import HEADER, MARGIN, px_per_mm
 from gui.sheet import Sheet
 from gui.theme import DARK, LIGHT
@@ -151,8 +151,10 @@ def test_intervals_are_drawn_only_where_they_hold(qtbot: QtBot, band: str) -> No
 
 
 def test_a_day_of_nothing_leaves_a_blank_page(sheet: Sheet, history: History) -> None:
+    history.append(Gap(0, 1))
+    sheet.advance()
     blank = on_screen(sheet)
-    history.append(twelve(5, 900))
+    history.append(replace(twelve(5, 899), start=1))
     sheet.advance()
     assert (on_screen(sheet) != blank).any()
     history.append(Gap(900, 24 * 3600 * RATE))
@@ -204,3 +206,20 @@ def test_frozen_it_stands_still(sheet: Sheet, history: History) -> None:
     history.append(third)
     sheet.advance()
     assert np.array_equal(on_screen(sheet), painted_anew(sheet, history))
+
+
+def test_another_run_begins_on_paper_of_its_own(qtbot: QtBot) -> None:
+    search = info(record="lsl://Polar-patch", leads_in=())
+    sheet = opened(qtbot, Sheet(search, History(expected_origins(())), View(dark=True)))
+    empty = on_screen(sheet)
+    sheet.frozen = True
+    sheet.mark(("V4",))
+    history = History(ORIGINS)
+    sheet.begin(info(), history, sheet.view)
+    assert not sheet.frozen
+    assert (on_screen(sheet) != empty).any()
+    history.append(twelve(7, 800))
+    sheet.advance()
+    assert np.array_equal(on_screen(sheet), painted_anew(sheet, history))
+    sheet.begin(search, History(expected_origins(())), sheet.view)
+    assert np.array_equal(on_screen(sheet), empty)

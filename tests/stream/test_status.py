@@ -1,6 +1,7 @@
 """What a status bar says follows from the stream, item by item."""
 
 import numpy as np
+import pytest
 
 from stream.items import Block, Event, Gap, Item, Kind
 from stream.status import FAILED, Status, after
@@ -58,4 +59,45 @@ def test_each_failure_stands_once() -> None:
     assert status(*events).failures == ("recorder: a", "recorder: b")
     many = status(*(Event(0, Kind.SINK_FAILED, text=str(number)) for number in range(1000)))
     assert many.failures == tuple(str(number) for number in range(980, 1000))
-    assert status(Event(0, Kind.CLOCK, text="5 samples came twice")) == Status()
+
+
+def test_a_notice_stands_until_the_source_says_another_or_none() -> None:
+    notices = [
+        Event(0, Kind.NOTICE, text=text) for text in ("announced but sends nothing", "the clock cannot be asked")
+    ]
+    live = Event(1, Kind.SOURCE, text="live")
+    assert status(notices[0]).notice == "announced but sends nothing"
+    assert status(*notices, live).notice == "the clock cannot be asked"
+    assert status(*notices, live, Event(2, Kind.NOTICE)) == Status("live")
+
+
+@pytest.mark.parametrize("last", [Event(9, Kind.SOURCE, text="ended"), Event(9, Kind.FAILED, text="no")])
+def test_at_the_end_a_notice_speaks_of_nothing_any_more(last: Event) -> None:
+    ended = status(Event(0, Kind.NOTICE, text="connecting anew"), last)
+    assert ended == status(last)
+    assert ended.notice == ""
+
+
+def test_faults_of_the_clock_are_counted_and_the_newest_stands() -> None:
+    faults = [
+        Event(100, Kind.CLOCK, text="5 samples came twice", value=5),
+        Event(900, Kind.CLOCK, text="the clock jumped by -3600 s", value=-3600),
+    ]
+    assert status(*faults) == Status(clock="the clock jumped by -3600 s", clock_faults=2)
+
+
+def test_the_time_of_any_sample_follows_from_the_newest_that_was_told() -> None:
+    assert status().time_of(5) is None
+    assert status().age_ms(1000.0, 5) is None
+    told = status(Event(500, Kind.TIME, value=1000.0), Event(1000, Kind.TIME, value=1001.25))
+    assert (told.time, told.time_index) == (1001.25, 1000)
+    assert told.time_of(1000) == 1001.25
+    assert told.time_of(500) == 1000.25
+    assert told.time_of(1500) == 1002.25
+
+
+def test_the_age_is_that_of_the_newest_settled_sample() -> None:
+    told = status(Event(500, Kind.TIME, value=1000.0))
+    assert told.age_ms(1000.12, 501) == pytest.approx(120)  # what is settled ends after sample 500
+    assert told.age_ms(1000.12, 551) == pytest.approx(20)
+    assert told.age_ms(999.0, 501) == pytest.approx(-1000)  # another host's clock
