@@ -1,6 +1,7 @@
 """What works on this machine, what does not, and what to type to mend it."""
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -53,6 +54,13 @@ class Probe:
     optional: bool = False
 
 
+LSL_IS_BUNDLED = sys.platform in ("win32", "darwin") or (sys.platform == "linux" and platform.machine() == "x86_64")
+"""Whether pylsl brings its library along on this machine."""
+LSL_LIBRARY = (
+    "install liblsl (conda install -c conda-forge liblsl, or a package from github.com/sccn/liblsl/releases), "
+    "then: export PYLSL_LIB=/path/to/liblsl.so"
+)
+
 PROBES = (
     Probe("numpy", "import numpy; print(numpy.__version__)", "pip install --force-reinstall numpy"),
     Probe("scipy", "import scipy.signal; print(scipy.__version__)", "pip install --force-reinstall scipy"),
@@ -60,7 +68,7 @@ PROBES = (
     Probe(
         "LSL",
         "import pylsl; print('liblsl {}.{}'.format(*divmod(pylsl.library_version(), 100)))",
-        "pip install --force-reinstall pylsl",
+        "pip install --force-reinstall pylsl" if LSL_IS_BUNDLED else LSL_LIBRARY,
     ),
     Probe(
         "ZeroMQ",

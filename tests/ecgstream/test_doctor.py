@@ -1,5 +1,8 @@
 """The doctor: it survives what it examines, and says what to type."""
 
+import subprocess
+import sys
+
 import pytest
 from rich.console import Console
 
@@ -53,6 +56,17 @@ def test_only_a_needed_thing_that_is_missing_is_a_failure(optional: bool) -> Non
     assert "no_such_module" in finding.detail
     assert finding.remedy == "pip install thing"
     assert doctor.exit_code([Finding("Python", True, "3.11"), finding]) == (0 if optional else 1)
+
+
+def test_where_pylsl_brings_no_library_it_says_which_to_install() -> None:
+    """As on an ARM board, in a process that believes to run there."""
+    code = (
+        "import platform; platform.machine = lambda: 'aarch64'; import sys; sys.platform = 'linux'; "
+        "from ecgstream import doctor; print(next(p.remedy for p in doctor.PROBES if p.name == 'LSL'))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "liblsl" in said
+    assert "export PYLSL_LIB=" in said
 
 
 def test_a_probe_that_kills_its_process_is_a_finding() -> None:
