@@ -1,8 +1,9 @@
 """What a run comes to: one object for programs, a few lines for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import msgspec
 from rich.console import Console
@@ -12,12 +13,46 @@ from rich.table import Table
 from engine.filters import BAND_LABEL
 from engine.leads import DISCLAIMER, RATE, Origin, label
 from engine.physics import DISAGREE_UV
-from engine.reconstruction import Engine
-from stream.bed import Bed
 from stream.latency import Latency
+from stream.sinks.account import Account
 from stream.sinks.comparison import BAND, Comparison, LeadFigures
 from stream.sinks.recorder import Recorder
-from stream.sources.record import Record
+
+NONE: Mapping[str, int] = MappingProxyType({})
+
+
+class Input(Protocol):
+    """Where samples came from."""
+
+    @property
+    def path(self) -> Path | str:
+        """A record's header, or a stream's address."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether nobody was recorded."""
+
+
+class Network(Protocol):
+    """What estimated."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def backend_name(self) -> str:
+        """What ran it."""
+
+
+class Progress(Protocol):
+    """How far a run came: see `stream.bed.Bed`."""
+
+    settled: int
+    hop: int
+    look_ahead: int
+    frames: int
+    frames_skipped: int
 
 
 class LatencyFigures(msgspec.Struct, frozen=True):
@@ -29,12 +64,12 @@ class LatencyFigures(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What `ecgstream replay` and `ecgstream convert` print with ``--json``.
+    """What `ecgstream replay`, `convert`, `monitor` and `serve` print with ``--json``.
 
     Attributes
     ----------
     record : str
-        Path of the record's header.
+        Path of the record's header, or address of the stream.
     synthetic : bool
         Whether nobody was recorded.
     leads_in : tuple of str
@@ -53,6 +88,14 @@ class Summary(msgspec.Struct, frozen=True):
         Computed, and left out because the engine was late.
     dropped : int
         Blocks that the screen did not take in time.
+    lost : int
+        Samples (at the source's rate) that came faster than they were taken.
+    gaps : int
+        Runs of indices at which nothing was known.
+    gap_seconds : float
+        How long these were together.
+    clock_faults : dict of str to int
+        What went wrong with the source's count or stamps (`stream.timeline.Fault`), and how often.
     latency_ms : LatencyFigures
         All None where a record was converted.
     compared_in : str
@@ -81,6 +124,10 @@ class Summary(msgspec.Struct, frozen=True):
     frames: int
     frames_skipped: int
     dropped: int
+    lost: int
+    gaps: int
+    gap_seconds: float
+    clock_faults: dict[str, int]
     latency_ms: LatencyFigures
     compared_in: str
     leads: dict[str, LeadFigures]
@@ -91,21 +138,23 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def summarise(
-    record: Record,
+    source: Input,
     leads_in: tuple[str, ...],
-    engine: Engine,
-    bed: Bed,
+    engine: Network,
+    bed: Progress,
     comparison: Comparison,
     *,
+    account: Account | None = None,
     latency: Latency | None = None,
     dropped: int = 0,
     recorder: Recorder | None = None,
     failures: Sequence[str] = (),
+    faults: Mapping[str, int] = NONE,
 ) -> Summary:
     """Sum up a run that has ended."""
     return Summary(
-        record=str(record.path),
-        synthetic=record.synthetic,
+        record=str(source.path),
+        synthetic=source.synthetic,
         leads_in=leads_in,
         samples=bed.settled,
         seconds=bed.settled / RATE,
@@ -116,6 +165,10 @@ def summarise(
         frames=bed.frames,
         frames_skipped=bed.frames_skipped,
         dropped=dropped,
+        lost=account.lost if account else 0,
+        gaps=account.gaps if account else 0,
+        gap_seconds=account.gap_samples / RATE if account else 0.0,
+        clock_faults=dict(faults),
         latency_ms=LatencyFigures(*(_round(value, 1) for value in (latency.p50_ms, latency.p99_ms, latency.max_ms)))
         if latency
         else LatencyFigures(),
@@ -135,7 +188,8 @@ def as_json(summary: Summary) -> str:
 
 def show(summary: Summary, console: Console) -> None:
     """Print it for people."""
-    name = Path(summary.record).stem + (" (synthetic: nobody was recorded)" if summary.synthetic else "")
+    name = summary.record if "://" in summary.record else Path(summary.record).stem
+    name += " (synthetic: nobody was recorded)" if summary.synthetic else ""
     lines = [
         f"[bold]{escape(name)}[/]: {summary.seconds:.1f} s from {' '.join(summary.leads_in)}",
         f"{summary.model} on {summary.backend}, look-ahead {summary.look_ahead_ms:g} ms, hop {summary.hop} samples, "
@@ -144,6 +198,13 @@ def show(summary: Summary, console: Console) -> None:
     latency = summary.latency_ms
     if latency.p50 is not None:
         lines.append(f"arrival to estimate: median {latency.p50:.0f} ms, 99 % {latency.p99:.0f}, max {latency.max:.0f}")
+    if summary.gaps:
+        lines.append(f"{summary.gaps} gaps, {summary.gap_seconds:.1f} s in all")
+    if summary.lost:
+        lines.append(f"[yellow]{summary.lost} samples came faster than they were taken, and were lost[/]")
+    if summary.clock_faults:
+        faults = ", ".join(f"{fault} {count}" for fault, count in summary.clock_faults.items())
+        lines.append(f"[yellow]the source's clock or count: {faults}[/]")
     for lead, residual in summary.limb_residual_uv.items():
         if residual > DISAGREE_UV:
             lines.append(

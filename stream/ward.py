@@ -2,20 +2,22 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.errors import EcgStreamError
 from engine.frame import Frame
 from engine.leads import RATE
 from stream import LONGEST_WAIT_S
 from stream.bed import Bed, Estimator
-from stream.items import Block, Chunk, Event, Gap, Item, Kind, Notice, joined
+from stream.findings import Fault
+from stream.items import Arrival, Block, Chunk, Event, Gap, Item, Kind, Notice, joined
 from stream.latency import Latency
 from stream.sinks.outbox import Outlet
 from stream.sources import Source
 from stream.sources.intake import Intake
 from stream.supervisor import State, Supervisor
-from stream.timeline import Timeline
+from stream.tally import Tally
+from stream.timeline import LiveTimeline, Placed, Timeline
 
 LATE_S = 0.25
 """More waiting than that means that the engine cannot keep up."""
@@ -23,6 +25,8 @@ MOST_FAILURES = 100
 """The first so many are kept for the end."""
 MOST_ARRIVALS = 32
 """Taken at once from a bed whose source can wait: bounds a tick."""
+
+Clock = Callable[[], float]
 
 
 class Place:
@@ -40,7 +44,16 @@ class Place:
         What went wrong with its sinks, a line each, oldest first.
     """
 
-    def __init__(self, bed: Bed, source: Source, outlets: Sequence[Outlet], intake: Intake, *, real_time: bool) -> None:
+    def __init__(
+        self,
+        bed: Bed,
+        source: Source,
+        outlets: Sequence[Outlet],
+        intake: Intake[Arrival | Notice],
+        *,
+        real_time: bool,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self.bed = bed
         self.latency = Latency()
         self.error: Exception | None = None
@@ -51,11 +64,13 @@ class Place:
         self._rate = source.rate
         self._outlets = outlets
         self._real_time = real_time
-        self._timeline = Timeline()
+        self._clock = clock
+        self._timeline = Timeline() if source.recorded else LiveTimeline(source.rate)
+        self._tally = Tally()
+        self._heard = clock()
         self._supervisor = Supervisor()
         self._said: list[Event] = []
-        self._contradicted = False
-        self._latency_told = -1
+        self._second_told = -1
 
     def take(self, now: float) -> list[Frame]:
         """Take what has arrived, and return the frames that are due."""
@@ -68,25 +83,28 @@ class Place:
             if isinstance(arrival, Notice):
                 self._say(Kind.NOTICE, arrival.text)
                 continue
-            chunk, contradiction = self._timeline.place(arrival)
-            if contradiction and not self._contradicted:
-                self._say(Kind.CLOCK, contradiction)
-            if arrival.samples.shape[1]:
-                self._contradicted = bool(contradiction)
-            if chunk is not None:
+            self._heard = arrival.received
+            for chunk in self._found(self._timeline.place(arrival)):
                 chunks.append(chunk)
                 self.latency.arrival(chunk.end * RATE / self._rate, arrival.received)
+        if not arrivals and (is_last or now - self._heard > LONGEST_WAIT_S):
+            chunks += self._found(self._timeline.flush())
         frames = self._push(chunks)
         if chunks:
             packet_s = chunks[-1].samples.shape[1] / self._rate
-            signal = self.bed.silent < RATE
-            self._become(self._supervisor.arrived(arrivals[-1].received, packet_s=packet_s, signal=signal))
-        elif is_last:
+            self._become(self._supervisor.arrived(self._heard, packet_s=packet_s, signal=self.bed.silent < RATE))
+        elif not is_last:
+            self._become(self._supervisor.passed(now))
+        if is_last:
             frames += self.bed.finish()
             self.is_over = True
-        else:
-            self._become(self._supervisor.passed(now))
+        self._said += self._tally.told(now, self.bed.settled)
         return frames
+
+    @property
+    def faults(self) -> dict[Fault, int]:
+        """What went wrong with the source's clock or count, and how often."""
+        return dict(self._tally.counts)
 
     def fail(self, error: Exception) -> None:
         """What the source sent cannot be taken: this bed ends here, and no other."""
@@ -100,13 +118,14 @@ class Place:
         for item in (*said, *self.bed.items()):
             self._give(item, stop)
             if isinstance(item, Block):
-                self.latency.emitted(item.start, item.end, time.monotonic())
+                self.latency.emitted(item.start, item.end, self._clock())
             elif isinstance(item, Gap):
                 self.latency.passed(item.end)
         second = self.bed.settled // RATE
-        if second != self._latency_told and self.latency.recent_ms is not None:
-            self._latency_told = second
-            self._give(Event(self.bed.settled, Kind.LATENCY, value=round(self.latency.recent_ms, 1)), stop)
+        if second != self._second_told:
+            self._second_told = second
+            for event in self._timing():
+                self._give(event, stop)
         self._tell_failures(stop)
 
     def close(self, error: Exception | None, stop: threading.Event) -> None:
@@ -129,6 +148,21 @@ class Place:
         for outlet in self._outlets:
             outlet.wait(stop)
         self._tell_failures(stop)
+
+    def _found(self, placed: Placed) -> tuple[Chunk, ...]:
+        for finding in placed.findings:
+            self._tally.add(finding)
+        return placed.chunks
+
+    def _timing(self) -> list[Event]:
+        """When the newest settled sample was taken, and how long samples waited lately, as far as that is known."""
+        settled, events = self.bed.settled, []
+        taken = self._timeline.time_of(settled * self._rate / RATE)
+        if taken is not None:
+            events.append(Event(settled, Kind.TIME, value=time.time() - (self._clock() - taken)))
+        if self.latency.recent_ms is not None:
+            events.append(Event(settled, Kind.LATENCY, value=round(self.latency.recent_ms, 1)))
+        return events
 
     def _push(self, chunks: list[Chunk]) -> list[Frame]:
         waiting = sum(chunk.samples.shape[1] for chunk in chunks[:-1])  # the newest has only come
@@ -164,6 +198,10 @@ class Ward:
     ----------
     engine : Estimator
         Estimates the frames of all beds.
+    clock : callable
+        Tells the time in s; sources tell theirs by the same.
+    stop : Event, optional
+        Whoever else may end it; one of its own if not given.
 
     Attributes
     ----------
@@ -171,9 +209,12 @@ class Ward:
         Ends the ward early. The ward itself never sets it: a screen stays open when the streams have ended.
     """
 
-    def __init__(self, engine: Estimator) -> None:
-        self.stop = threading.Event()
+    def __init__(
+        self, engine: Estimator, *, clock: Clock = time.monotonic, stop: threading.Event | None = None
+    ) -> None:
+        self.stop = stop or threading.Event()
         self._engine = engine
+        self._clock = clock
         self._places: list[Place] = []
         self._heard = threading.Event()
         self._error: Exception | None = None
@@ -195,7 +236,8 @@ class Ward:
         """
         if any(place.bed.name == bed.name for place in self._places):
             raise ValueError(f"there is a bed {bed.name} already")
-        place = Place(bed, source, outlets, Intake(source, self._heard.set), real_time=real_time)
+        intake: Intake[Arrival | Notice] = Intake(source, self._heard.set)
+        place = Place(bed, source, outlets, intake, real_time=real_time, clock=self._clock)
         self._places.append(place)
         return place
 
@@ -236,7 +278,7 @@ class Ward:
             while not self.stop.is_set() and not all(place.is_over for place in self._places):
                 self._heard.wait(LONGEST_WAIT_S)
                 self._heard.clear()
-                self.tick(time.monotonic())
+                self.tick(self._clock())
                 if any(place.intake.is_heard() for place in self._places if not place.is_over):
                     self._heard.set()
         except Exception as error:  # raised again in `wait`

@@ -20,6 +20,8 @@ class Source(Protocol):
         The input: the leads it measures.
     patient : bool
         Whether it can wait: a file does, while a device goes on whether anybody listens or not.
+    recorded : bool
+        Whether it is a recording: its index is beyond doubt, and it was not taken now.
     """
 
     @property
@@ -36,6 +38,10 @@ class Source(Protocol):
 
     @property
     def patient(self) -> bool:
+        """See the class."""
+
+    @property
+    def recorded(self) -> bool:
         """See the class."""
 
     def arrivals(self, stop: threading.Event) -> Iterator[Arrival | Notice]:

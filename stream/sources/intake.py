@@ -2,11 +2,11 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 from stream import LONGEST_WAIT_S
-from stream.items import Arrival, Notice
-from stream.sources import Source
+from stream.items import Arrival
 
 CAPACITY = 256
 """Arrivals: five seconds of a device that sends every 20 ms."""
@@ -14,14 +14,33 @@ LONGEST_END_S = 3.0
 """How long the end of a run waits for a source that does not stop."""
 
 
-class Intake:
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Sending(Protocol[T_co]):
+    """What of a source, or of a derived stream, an intake needs: see `stream.sources.Source`."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether it can wait."""
+
+    def arrivals(self, stop: threading.Event) -> Iterator[T_co]:
+        """What comes, as it comes."""
+
+
+class Intake(Generic[T]):
     """Runs a source in a thread of its own and holds what came.
 
     When the queue is full a patient source waits; of any other the oldest is dropped and counted.
 
     Parameters
     ----------
-    source : Source
+    source : Sending
         Whose arrivals.
     heard : callable
         Called, from the source's thread, when there is something to take or the source has ended.
@@ -34,12 +53,12 @@ class Intake:
         What ended the source, if not its own end or `stop`.
     """
 
-    def __init__(self, source: Source, heard: Callable[[], None], *, capacity: int = CAPACITY) -> None:
+    def __init__(self, source: Sending[T], heard: Callable[[], None], *, capacity: int = CAPACITY) -> None:
         self.error: Exception | None = None
         self._source = source
         self._heard = heard
         self._capacity = capacity
-        self._held: deque[Arrival | Notice] = deque()
+        self._held: deque[T] = deque()
         self._dropped = 0
         self._ended = False
         self._stop = threading.Event()
@@ -71,7 +90,7 @@ class Intake:
         with self._room:
             return bool(self._held) or self._ended
 
-    def take(self, most: int | None = None) -> tuple[list[Arrival | Notice], int]:
+    def take(self, most: int | None = None) -> tuple[list[T], int]:
         """The oldest arrivals, all if `most` is not given; and how many samples were dropped since the last call."""
         with self._room:
             count = len(self._held) if most is None else min(most, len(self._held))
@@ -91,7 +110,7 @@ class Intake:
             self._ended = True
         self._heard()
 
-    def _put(self, arrival: Arrival | Notice) -> bool:
+    def _put(self, arrival: T) -> bool:
         """Hold an arrival; False if `stop` was set before there was room."""
         with self._room:
             while self._source.patient and len(self._held) >= self._capacity:

@@ -33,6 +33,7 @@ class Replay:
     """
 
     patient = True
+    recorded = True
 
     def __init__(
         self, record: Record, leads: tuple[str, ...], speed: float | None, *, chunk_ms: float = CHUNK_MS

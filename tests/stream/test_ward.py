@@ -52,6 +52,7 @@ class Sending:
     rate: float = 500.0
     leads: tuple[str, ...] = IN
     patient: bool = True
+    recorded: bool = True
     size: int = 10
     skip: tuple[int, int] = (0, 0)  # an index, and how many samples are missing before it
     holds: tuple[int, ...] = ()  # where it waits for `go`, which is cleared again; `held` is set then
@@ -279,12 +280,12 @@ class Disk(Recorder):
         self.stalls, self.go = threading.Event(), threading.Event()
         self.writes = 0
 
-    def _append(self, data: bytes) -> None:
+    def _put(self, at: int, data: bytes) -> None:
         self.writes += 1
         if self.writes == 3:
             self.stalls.set()
             self.go.wait(60)
-        super()._append(data)
+        super()._put(at, data)
 
 
 def test_a_disk_that_stalls_for_less_than_the_queue_loses_nothing(

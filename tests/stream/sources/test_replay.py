@@ -60,6 +60,7 @@ class Counting:
     """A source that sends numbered samples, one at a time, as fast as they are taken; `sent` is how many."""
 
     patient: bool
+    recorded: bool = True
     length: int = 100
     error: Exception | None = None
     name: str = "counting"
