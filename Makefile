@@ -12,7 +12,7 @@ else
 REPLAY := $(BIN)/ecgstream replay
 endif
 
-.PHONY: help run test check bench soak results clean
+.PHONY: help run test check bench soak peer results clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
@@ -37,6 +37,9 @@ bench: .venv/ready-to-test ## measure speed and memory, and put them into the do
 soak: .venv/ready-to-test ## the slow tests: long records, memory, an hour of stream (minutes)
 	$(BIN)/python -m pytest -m slow
 
+peer: .venv-peer/ready ## try the LSL side with an implementation that is not ours: mne-lsl, LabRecorder (minutes)
+	$(BIN)/python -m pytest tests/peer -m peer
+
 results: .venv/ready-to-test ## judge the model on PTB-XL's test fold, and put the figures into the docs (minutes)
 	@mkdir -p docs/results
 	for leads in I,II I,II,V2 I,II,V3 I,II,V4 I,II,V1,V4 I,II,V2,V5; do \
@@ -45,7 +48,7 @@ results: .venv/ready-to-test ## judge the model on PTB-XL's test fold, and put t
 	$(BIN)/python -m tools.tables
 
 clean: ## remove the environment and everything made by these targets
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peer build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready-to-run: pyproject.toml tools/setup ecgstream/libraries.py
@@ -55,3 +58,7 @@ clean: ## remove the environment and everything made by these targets
 .venv/ready-to-test: pyproject.toml tools/setup ecgstream/libraries.py
 	tools/setup test
 	touch $@ .venv/ready-to-run
+
+.venv-peer/ready: .venv/ready-to-test pyproject.toml tools/peer
+	tools/peer
+	touch $@

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ecgstream.commands.console import say
 from ecgstream.summary import Network, Progress, Summary, summarise
-from engine.errors import EcgStreamError, UsageError
+from engine.errors import EcgStreamError
 from engine.leads import RATE
 from engine.model import load, load_manifest
+from stream import liblsl
 from stream.address import Address, LslAddress
 from stream.bed import Bed
 from stream.channels import Assignment
@@ -172,7 +173,7 @@ class Live:
     def _search(self) -> Source | Listener | None:
         order = self._order
         if isinstance(order.address, LslAddress):
-            require_lsl()
+            liblsl.load()
             from stream.sources import lsl
 
             return lsl.find(order.address, order.mapping, order.leads, self.stop, self._say)
@@ -310,21 +311,6 @@ class Sinks:
         )
 
 
-def require_lsl() -> None:
-    """Import LSL only where it is used: it needs a library that pylsl does not bring along everywhere.
-
-    Raises
-    ------
-    UsageError
-        If it does not work here.
-    """
-    try:
-        import pylsl  # noqa: F401
-    except (ImportError, RuntimeError, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UsageError(f"LSL does not work here ({reason}); to see what to install type: ecgstream doctor") from error
-
-
 def _recorder(folder: Path, found: Found) -> Recorder:
     began = datetime.now(UTC)
     comments = [f"derived by ecgstream {version('ecgstream')}, model {found.model}, from {found.path}"]
@@ -335,7 +321,7 @@ def _recorder(folder: Path, found: Found) -> Recorder:
 
 def _sender(out: Address, found: Found, access: Access) -> Sink:
     if isinstance(out, LslAddress):
-        require_lsl()
+        liblsl.load()
         from stream.sinks.lsl import Broadcast
 
         return Broadcast(

@@ -1,6 +1,6 @@
 """The twelve leads: their order, their groups and where each sample of one comes from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import IntEnum
 
 from engine.errors import UsageError
@@ -65,21 +65,3 @@ def parse(names: str | Iterable[str]) -> tuple[str, ...]:
 def label(lead: str, origin: Origin) -> str:
     """The lead's name as it is shown: derived leads carry a ``d`` in front, as in ``dV1``."""
     return f"d{lead}" if origin in (Origin.COMPUTED, Origin.ESTIMATED) else lead
-
-
-def parse_map(pairs: Iterable[str]) -> Mapping[str, str]:
-    """Channel names to leads from ``NAME=LEAD`` pairs, as ``--map MLII=II`` gives them.
-
-    Raises
-    ------
-    UsageError
-        If a pair has no ``=`` or its right side is no lead.
-    """
-    mapping = {}
-    for pair in pairs:
-        name, equals, lead_name = pair.partition("=")
-        lead = canonical(lead_name)
-        if not equals or not name.strip() or lead is None:
-            raise UsageError(f"'{pair}' is not NAME=LEAD; write for example --map MLII=II")
-        mapping[name.strip()] = lead
-    return mapping

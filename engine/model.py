@@ -96,7 +96,7 @@ def load_manifest(path: Path | None = None) -> tuple[Manifest, Path]:
     if manifest.format != FORMAT or manifest.leads != INDEPENDENT or manifest.rate != RATE:
         raise ModelError(f"{path} is of another kind (format, leads or rate); this version reads format {FORMAT}")
     if manifest.stride < 1 or not 0 <= manifest.look_ahead <= 50 or manifest.left_context < 0:
-        raise ModelError(f"{path} gives a stride, look-ahead or context that no model has; export the model anew")
+        raise ModelError(f"{path} gives a stride, look-ahead or context that no model has; package the model anew")
     for file in manifest.files.values():
         _check_file(path.parent / file.name, file.sha256)
     return manifest, path
@@ -129,7 +129,7 @@ def load(path: Path | None = None, backend: str = "onnx", *, threads: int = 1) -
     manifest, path = load_manifest(path)
     kind, make = BACKENDS[backend]
     if kind not in manifest.files:
-        raise ModelError(f"{path} names no {kind} file, which the {backend} backend needs; export the model anew")
+        raise ModelError(f"{path} names no {kind} file, which the {backend} backend needs; package the model anew")
     runs: Backend = make(path.parent / manifest.files[kind].name, manifest.shape, threads)
     return Engine(
         runs,
@@ -157,6 +157,6 @@ def _manifest_path(path: Path) -> Path:
 
 def _check_file(path: Path, expected: str) -> None:
     if not path.is_file():
-        raise ModelError(f"the model file {path} is missing; install ecgstream anew or export the model again")
+        raise ModelError(f"the model file {path} is missing; install ecgstream anew or package the model again")
     if sha256(path) != expected:
         raise ModelError(f"the model file {path} is damaged: its hash is not its manifest's; install ecgstream anew")

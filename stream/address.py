@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from engine.errors import UsageError
 
@@ -26,8 +26,9 @@ class LslAddress:
     source_id: str = ""
 
     def __str__(self) -> str:
-        words = "&".join(f"{word}={getattr(self, word)}" for word in LSL_WORDS if getattr(self, word))
-        return f"lsl://{self.name}" if words == f"name={self.name}" else f"lsl://?{words}" if words else "lsl://"
+        name = _quoted(self.name)
+        words = "&".join(f"{word}={_quoted(getattr(self, word))}" for word in LSL_WORDS if getattr(self, word))
+        return f"lsl://{name}" if words == f"name={name}" else f"lsl://?{words}" if words else "lsl://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ def parse_out(text: str) -> Address:
     if isinstance(address, LslAddress) and (not address.name or address.type or address.source_id):
         raise UsageError(f"'{text}' names no stream to make; write lsl://NAME")
     return address
+
+
+def _quoted(word: str) -> str:
+    """As it can stand in an address; what people write in other languages stays as they write it."""
+    return re.sub("[%?&=+#]", lambda matched: quote(matched[0]), word)
 
 
 def _parse(text: str, *, queued: str) -> Address:

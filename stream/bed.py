@@ -13,7 +13,7 @@ from engine.beats import Beat, HeartRate
 from engine.errors import UsageError
 from engine.frame import Estimate, Frame
 from engine.leads import INDEPENDENT_ROWS, INDEX, Origin
-from engine.quality import LeadSignal
+from engine.quality import Jumps, LeadSignal
 from stream.columns import GAPS, KNOWN, Columns
 from stream.framer import FRAME, due, newest
 from stream.items import Block, Chunk, Event, Gap, Item, Kind, Tail, Why
@@ -152,6 +152,7 @@ class Bed:
         self._rows = [INDEX[lead] for lead in leads]
         self._resampler = Resampler(rate)
         self._signal = LeadSignal(leads)
+        self._jumps = Jumps(len(INDEPENDENT_ROWS))
         self._limb = physics.LimbCheck(leads)
         self._heart = HeartRate()
         self._rate_told = ""
@@ -260,7 +261,9 @@ class Bed:
         what[origin[0] != Origin.NONE] = KNOWN
         self._has_truth = chunk.truth is not None
         self._hold(Columns(known, origin, what, chunk.truth))
-        eight = np.where(mask, known[list(INDEPENDENT_ROWS)], np.float32(0))
+        eight = known[list(INDEPENDENT_ROWS)]
+        mask &= ~self._jumps.push(np.where(mask, eight, np.float32(np.nan)))
+        eight = np.where(mask, eight, np.float32(0))
         frames += self._advance(np.concatenate([eight, mask.astype(np.float32)]), late=late)
         return frames
 
@@ -268,6 +271,7 @@ class Bed:
         """The frames that a gap makes due: those of what came before it. The gap itself costs nothing more."""
         end = self.received + length
         self._signal.skip(length)
+        self._jumps.skip()
         self._events += map(_limb_event, self._limb.skip(length))
         frames: list[Frame] = []
         if self._promised < self.received:

@@ -197,8 +197,8 @@ class Kind(StrEnum):
     FAILED = "failed"
     """The stream has stopped for a reason; `text` says which."""
     CLOCK = "clock"
-    """The source's count or stamps went wrong: a duplicate, a reorder, a step, a reset; `text` says which, `value` is how
-    many samples, or how large a step in s."""
+    """The source's count or stamps went wrong: a duplicate, a reorder, a step, a reset; `text` says which, `value` is
+    how many samples, or how large a step in s."""
     DROPPED = "dropped"
     """The source's queue was full and its oldest samples were dropped; `value` is how many, at the source's rate."""
     LATE = "late"

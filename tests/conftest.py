@@ -3,8 +3,10 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +31,32 @@ settings.register_profile(
 settings.load_profile("ecgstream")
 
 
+LSL_ALONE = """[multicast]
+AddressesOverride = {{224.0.0.183}}
+Interfaces = {{127.0.0.1}}
+TTLOverride = 0
+[ports]
+IPv6 = disable
+[lab]
+SessionID = {session}
+[log]
+level = -3
+"""
+"""LSL on loopback by multicast: by unicast, as ResolveScope = machine has it, each query reaches only one process."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the session a screen: the user's, or an Xvfb of its own; a real one, never Qt's offscreen."""
+    """Give the session an LSL of its own, which liblsl reads once a process, and a screen."""
+    folder = tempfile.TemporaryDirectory(prefix="lsl-")
+    config.add_cleanup(folder.cleanup)
+    settings_of_lsl = Path(folder.name) / "lsl_api.cfg"
+    settings_of_lsl.write_text(LSL_ALONE.format(session=uuid.uuid4().hex))
+    os.environ["LSLAPICFG"] = str(settings_of_lsl)
+    give_screen(config)
+
+
+def give_screen(config: pytest.Config) -> None:
+    """The user's screen, or an Xvfb of its own; a real one, never Qt's offscreen."""
     os.environ.pop("QT_QPA_PLATFORM", None)
     if "DISPLAY" not in os.environ:
         os.environ.pop("WAYLAND_DISPLAY", None)
@@ -63,6 +89,12 @@ def stop(server: subprocess.Popen[bytes]) -> None:
     """End the server and wait for it."""
     server.terminate()
     server.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def lsl() -> dict[str, str]:
+    """The environment of a process that shall meet the LSL streams of these tests, and no others."""
+    return dict(os.environ)
 
 
 @pytest.fixture(scope="session")

@@ -401,7 +401,7 @@ def _linear(model: Path | None) -> tuple[Manifest, NDArray[np.float32]]:
     """A model's manifest and its least-squares matrices, (256, 8, 8)."""
     manifest, path = load_manifest(model)
     if "safetensors" not in manifest.files:
-        raise ModelError(f"{path} names no safetensors file, which holds the linear model; export the model anew")
+        raise ModelError(f"{path} names no safetensors file, which holds the linear model; package the model anew")
     return manifest, load_file(path.parent / manifest.files["safetensors"].name)["linear"]
 
 

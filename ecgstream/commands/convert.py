@@ -17,17 +17,19 @@ from ecgstream.commands.options import (
     parse_look_ahead,
     parse_threads,
 )
-from ecgstream.commands.recording import make_recorder, open_input
+from ecgstream.commands.recording import RECORD_HELP, Rate, Stream, make_recorder, open_input
 
 EXAMPLE = "Example: ecgstream convert record.dat --leads I,II,V4 --out twelve/"
 
 
 def convert(
-    record: Annotated[Path, typer.Argument(metavar="RECORD", help="WFDB record: x.dat, x.hea or x.")],
+    record: Annotated[Path, typer.Argument(metavar="RECORD", help=f"{RECORD_HELP}.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the twelve-lead record goes.")],
     leads: Leads = None,
     look_ahead: LookAhead = None,
     mapping: Mapping = None,
+    rate: Rate = None,
+    stream: Stream = None,
     as_json: AsJson = False,
     model: Model = None,
     threads: Threads = 1,
@@ -36,7 +38,7 @@ def convert(
     """Make twelve leads of a whole record, as fast as it goes."""
     look_ahead_samples = parse_look_ahead(look_ahead)
     threads = parse_threads(threads)
-    source, leads_in = open_input(record, leads, mapping)
+    source, leads_in = open_input(record, leads, mapping, rate=rate, stream=stream)
 
     from threading import Event
 

@@ -7,7 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from ecgstream.commands import convert, doctor, evaluate, export, fetch, replay, train
+from ecgstream.commands import (
+    convert,
+    devices,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    keys,
+    monitor,
+    package,
+    replay,
+    serve,
+    simulate,
+    train,
+)
 from engine.errors import EcgStreamError
 
 WRONG_USE: type[Any] = typer.BadParameter.__mro__[1]
@@ -20,13 +34,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="Three ECG leads in, twelve out, live. Derived leads are for study, not for diagnosis.",
 )
+app.command(epilog=devices.EXAMPLE)(devices.devices)
+app.command(epilog=monitor.EXAMPLE)(monitor.monitor)
+app.command(epilog=serve.EXAMPLE)(serve.serve)
 app.command(epilog=replay.EXAMPLE)(replay.replay)
+app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
 app.command(epilog=convert.EXAMPLE)(convert.convert)
+app.command(epilog=export.EXAMPLE)(export.export)
 app.command(epilog=train.EXAMPLE)(train.train)
 app.command(epilog=evaluate.EXAMPLE)(evaluate.evaluate)
-app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=package.EXAMPLE)(package.package)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(fetch.app, name="fetch")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

@@ -42,6 +42,12 @@ Threads = Annotated[
         help="Threads the network runs on, at least 1; never more than the cores, and one less when a window is open.",
     ),
 ]
+Band = Annotated[
+    str, typer.Option("--filter", metavar="BAND", help="What the screen shows: monitor, diagnostic or none.")
+]
+Snapshot = Annotated[
+    Path | None, typer.Option(metavar="PNG", help="Write a picture of the page at the end, and close.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Data = Annotated[
@@ -149,6 +155,19 @@ def check_output(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     if (path.exists() and not path.is_file()) or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(f"cannot write {path}; name a file in a folder that you can write to")
+
+
+def prepare_picture(path: Path, inputs: Iterable[Path], *, force: bool) -> None:
+    """Refuse early a picture that could not be written late.
+
+    Raises
+    ------
+    UsageError
+        If it is no PNG, or as of `check_output`.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--snapshot {path}: it will be a PNG; name it so")
+    check_output(path, force=force, inputs=inputs)
 
 
 def need(module: str, command: str) -> None:

@@ -1,8 +1,10 @@
-"""The record that a command reads, and the recorder of what it makes."""
+"""The recording that a command reads, and the recorder of what it makes."""
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from engine.errors import UsageError
 
@@ -10,15 +12,29 @@ if TYPE_CHECKING:
     from stream.sinks.recorder import Recorder
     from stream.sources.record import Record
 
+RECORD_HELP = "WFDB record (x.hea, x.dat or x), x.edf, x.bdf, x.xdf or x.csv"
 
-def open_input(path: Path | None, leads: str | None, mapping: list[str] | None) -> tuple["Record", tuple[str, ...]]:
-    """The record, the bundled one if none is named, and the leads of it that are the input."""
+Rate = Annotated[
+    float | None,
+    typer.Option("--rate", metavar="HZ", help="Samples per second of a CSV that has no column of times."),
+]
+Stream = Annotated[
+    str | None,
+    typer.Option("--stream", metavar="NAME", help="Of an XDF file that holds several: its name or number."),
+]
+
+
+def open_input(
+    path: Path | None, leads: str | None, mapping: list[str] | None, *, rate: float | None, stream: str | None
+) -> tuple["Record", tuple[str, ...]]:
+    """The recording, the bundled one if none is named, and the leads of it that are the input."""
     from ecgstream.records import BUNDLED
-    from engine.leads import parse, parse_map
+    from engine.leads import parse
+    from stream.channels import parse_map
     from stream.sources.record import open_record, select
 
     wanted = None if leads is None else parse(leads)
-    record = open_record(path or BUNDLED, parse_map(mapping or ()))
+    record = open_record(path or BUNDLED, parse_map(mapping or ()), rate=rate, stream=stream)
     return record, select(record, wanted)
 
 
@@ -44,5 +60,6 @@ def make_recorder(folder: Path, source: "Record", leads_in: tuple[str, ...], mod
         gain=source.gain,
         comments=comments,
         inputs=source.files,
+        begun=source.began,
         force=force,
     )

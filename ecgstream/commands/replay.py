@@ -21,7 +21,7 @@ from ecgstream.commands.options import (
     parse_speed,
     parse_threads,
 )
-from ecgstream.commands.recording import make_recorder, open_input
+from ecgstream.commands.recording import RECORD_HELP, Rate, Stream, make_recorder, open_input
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ EXAMPLE = "Example: ecgstream replay record.dat --leads I,II,V4 --speed 4 --reco
 
 def replay(
     record: Annotated[
-        Path | None, typer.Argument(metavar="[RECORD]", help="WFDB record; the bundled synthetic one if not given.")
+        Path | None,
+        typer.Argument(metavar="[RECORD]", help=f"{RECORD_HELP}; the bundled synthetic record if not given."),
     ] = None,
     leads: Leads = None,
     speed: Annotated[str, typer.Option(metavar="X", help="Times real time, 0.25 to 16, or max.")] = "1",
@@ -41,6 +42,8 @@ def replay(
         str, typer.Option("--filter", metavar="BAND", help="What the screen shows: monitor, diagnostic or none.")
     ] = "monitor",
     mapping: Mapping = None,
+    rate: Rate = None,
+    stream: Stream = None,
     headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
     record_to: Annotated[
         Path | None,
@@ -61,7 +64,7 @@ def replay(
     from engine.filters import BANDS
 
     choose("--filter", band, tuple(BANDS))
-    source, leads_in = open_input(record, leads, mapping)
+    source, leads_in = open_input(record, leads, mapping, rate=rate, stream=stream)
     has_page = not headless or snapshot is not None
     if has_page:
         _prepare_page(headless, snapshot, source.files, force=force)

@@ -38,11 +38,11 @@ class OnnxBackend:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no base but this
             reason = str(error).splitlines()[0]
-            raise ModelError(f"ONNX Runtime cannot load {path}: {reason}; export the model anew") from error
+            raise ModelError(f"ONNX Runtime cannot load {path}: {reason}; package the model anew") from error
         rows = [[value.name, value.shape[1]] for value in (*self._session.get_inputs(), *self._session.get_outputs())]
         eight, twelve = len(INDEPENDENT), len(LEADS)
         if rows != [["x", eight], ["mask", eight], ["leads", twelve], ["interval", twelve]]:
-            raise ModelError(f"{path} does not take {eight} leads and give {twelve}; export the model anew")
+            raise ModelError(f"{path} does not take {eight} leads and give {twelve}; package the model anew")
 
     def run(self, x: Array, mask: Array) -> tuple[Array, Array]:
         """See `Backend.run`."""

@@ -35,7 +35,7 @@ class TorchBackend:
             self._network.load_state_dict(load_file(path))
         except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise ModelError(f"{path} does not fit its manifest: {reason}; export the model anew") from error
+            raise ModelError(f"{path} does not fit its manifest: {reason}; package the model anew") from error
 
     @torch.inference_mode()
     def run(self, x: Array, mask: Array) -> tuple[Array, Array]:

@@ -5,6 +5,7 @@ and the samples since the last), with escapes for long intervals and for text, a
 """
 
 import heapq
+import os
 import struct
 from io import FileIO
 from pathlib import Path
@@ -36,6 +37,7 @@ class Annotations:
         self._path = path
         self._file: FileIO | None = None
         self._end = 0
+        self._synced = 0
         self._time = 0
         self._waiting: list[tuple[int, int, Event]] = []
         self._taken = 0
@@ -72,6 +74,18 @@ class Annotations:
             raise
         self._time = time
 
+    def sync(self) -> None:
+        """Return when what is written is on the disk.
+
+        Raises
+        ------
+        OSError
+            If it cannot be brought there.
+        """
+        if self._file is not None and not self._file.closed and self._end > self._synced:
+            os.fsync(self._file.fileno())
+            self._synced = self._end
+
     def close(self, start: int) -> None:
         """Append all that waits.
 
@@ -83,6 +97,7 @@ class Annotations:
         try:
             if self._waiting:
                 self.write(start, max(self._waiting)[0] + 1)
+            self.sync()
         finally:
             if self._file is not None:
                 self._file.close()
@@ -120,6 +135,9 @@ def _annotation(event: Event, interval: int) -> bytes:
     words = skip + struct.pack("<H", code << 10 | interval)
     if code == BEAT:
         return words
-    about = " ".join(part for part in (event.lead, event.text) if part)
-    text = f"{event.kind}: {about}".encode("ascii", "replace")[:LONGEST_TEXT]
+    figure = "" if event.value is None or event.text else f"{event.value:g}"
+    about = " ".join(part for part in (event.lead, event.text, figure) if part)
+    words_for_people = f"{event.kind}: {about}" if about else str(event.kind)
+    printable = "".join(letter if letter.isprintable() else " " for letter in words_for_people)
+    text = printable.encode("ascii", "replace")[:LONGEST_TEXT]
     return words + struct.pack("<H", AUX << 10 | len(text)) + text + b"\0" * (len(text) % 2)

@@ -1,9 +1,12 @@
 """Twelve leads into a WFDB record that can be opened at any moment, also one that nobody finished."""
 
+import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import FileIO
 from itertools import groupby
 from pathlib import Path
@@ -13,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SinkError, UsageError
-from engine.files import replacing
 from engine.leads import DISCLAIMER, LEADS, RATE, Origin, label
-from stream.items import Event, Gap, Item
+from stream.items import Event, Gap, Item, Kind
 from stream.sinks.annotations import LAG, Annotations
+from stream.sinks.header import HeaderFile
 
 Samples = NDArray[np.float32]
+Clock = Callable[[], float]
 
 GAIN = 1000.0
 """Counts/mV at least."""
@@ -27,6 +31,19 @@ FINEST_GAIN = 6000.0
 LARGEST = 32767
 INVALID = -32768
 """What format 16 stores where a lead has no sample."""
+BYTES = 2 * len(LEADS)
+"""Of all leads at one index."""
+
+FLUSH_S = 1.0
+"""No sample waits longer than that to be written, as long as anything is pushed."""
+SYNC_S = 10.0
+"""What a power cut may cost."""
+RESERVED_S = 20.0
+"""How much of a data file is there before it is needed: so many seconds of missing samples."""
+LONGEST_RESERVED_S = 600.0
+"""The same, where samples come much faster than they were taken."""
+LATEST = 1 << 33
+"""Unix time, s: a clock that says more (the year 2242) is wrong."""
 
 
 @dataclass(slots=True)
@@ -41,14 +58,16 @@ class _Segment:
 
 
 class Recorder:
-    """A sink that writes settled leads as WFDB format 16, flushed each second of samples.
+    """A sink that writes settled leads as WFDB format 16, each second, and brings them onto the disk each ten.
 
     Twelve signals in the order of `LEADS`; derived ones carry a ``d``. A sample of one lead that is missing is WFDB's
     invalid sample, and so is one that had to be derived where its lead was off: what is written as measured was. A gap
     of a second or more is a gap: the record then is a layout segment, the segments between gaps and ``~`` for each gap;
-    in a shorter one all samples are invalid. While there is no
-    gap and the record is open its header says no sample count, so that whatever is there is read; with gaps the headers
-    are replaced at each flush, after the samples. Beats and events stand in an annotation file, ``NAME.atr``.
+    in a shorter one all samples are invalid. Headers count what is written, after it is. Beats and events stand in an
+    annotation file, ``NAME.atr``.
+
+    The data file is always longer than its header says, by missing samples, until it is closed: so a header that gets
+    onto the disk before the samples that it counts (a power cut) still names what is there.
 
     A record that is replaced stays as it is until the new one has samples.
 
@@ -68,8 +87,12 @@ class Recorder:
         For the header, such as the model's name.
     inputs : sequence of Path
         Files that are being read, and must not be written.
+    begun : datetime or None
+        When the first sample was taken; None learns it from the first event that tells the time.
     force : bool
         Whether a record of that name is replaced.
+    clock : callable
+        Seconds, for what is due each second.
 
     Attributes
     ----------
@@ -99,7 +122,9 @@ class Recorder:
         gain: float = GAIN,
         comments: Sequence[str] = (),
         inputs: Sequence[Path] = (),
+        begun: datetime | None = None,
         force: bool = False,
+        clock: Clock = time.monotonic,
     ) -> None:
         self.name = re.sub(r"[^-\w]", "_", name, flags=re.ASCII)
         self.path = folder / f"{self.name}.hea"
@@ -112,13 +137,23 @@ class Recorder:
         origins = [Origin.MEASURED if lead in leads_in else Origin.ESTIMATED for lead in LEADS]
         self._labels = [label(lead, origin) for lead, origin in zip(LEADS, origins, strict=True)]
         self._comments = comments
+        self._begun = begun
+        self._clock = clock
+        self._flushed_at = self._synced_at = self._reserved_at = clock()
+        self._is_synced = True
         self._segments: list[_Segment] = []
+        self._n_data = 0
         self._pending: list[Samples | int] = []  # samples, and lengths of gaps
         self._pending_length = 0
         self._start: int | None = None
         self._newest = 0
         self._closed = False
         self._annotations = Annotations(folder / f"{self.name}.atr")
+        self._header = HeaderFile(self.path)
+        self._layout_header = HeaderFile(folder / f"{self.name}_layout.hea")
+        self._segment_header = HeaderFile(self.path)  # of the newest segment, once there are gaps
+        self._reserve_s = RESERVED_S
+        self._reserved = 0  # bytes that the data file has
         self._part: Path | None = None
         self._file = self._begin(inputs, force)
 
@@ -131,20 +166,20 @@ class Recorder:
             If it cannot be written.
         """
         if isinstance(item, Event):
-            self._annotations.add(item)
-            return
-        self._newest = item.start
-        if self._start is None:
-            self._start = item.start
-        missing = item.start - self._start - self.samples - self._pending_length
-        if missing > 0:
-            self._pend(missing)
-        if isinstance(item, Gap):
-            self._pend(item.length)
+            self._hear(item)
         else:
-            derived = self._is_measured & (item.origin != Origin.MEASURED)
-            self._pend(np.where(derived, np.float32(np.nan), item.leads))
-        if self._pending_length >= self._rate:
+            self._newest = item.start
+            if self._start is None:
+                self._start = item.start
+            missing = item.start - self._start - self.samples - self._pending_length
+            if missing > 0:
+                self._pend(missing)
+            if isinstance(item, Gap):
+                self._pend(item.length)
+            else:
+                derived = self._is_measured & (item.origin != Origin.MEASURED)
+                self._pend(np.where(derived, np.float32(np.nan), item.leads))
+        if self._pending_length >= FLUSH_S * self._rate or self._clock() - self._flushed_at >= FLUSH_S:
             self._flush()
 
     def close(self) -> None:
@@ -164,17 +199,13 @@ class Recorder:
             self._file.close()
             if self._part is not None:
                 self._part.unlink()
-            elif not self._data_segments:
+            elif not self._n_data:
                 _remove(_files(self._folder, self.name))
 
     @property
     def is_there(self) -> bool:
         """Whether there is a record: nothing stands under its name before its first second, or its end."""
-        return self._part is None and bool(self._data_segments)
-
-    @property
-    def _data_segments(self) -> list[_Segment]:
-        return [segment for segment in self._segments if segment.data]
+        return self._part is None and self._n_data > 0
 
     def _begin(self, inputs: Sequence[Path], force: bool) -> FileIO:
         """Check the folder, and open the first data file under a name that nobody has."""
@@ -200,14 +231,22 @@ class Recorder:
         return file
 
     def _move_in(self) -> None:
-        """Give the first data file its name, beside a header that says no count, in the place of what was there."""
+        """Give the first data file its name, in the place of what was there."""
         if self._part is None:
             return
         old = _files(self._folder, self.name)
-        _write(self.path, self._signal_header(self.name, _Segment(data=f"{self.name}.dat"), counted=False))
-        self._part.replace(self._folder / f"{self.name}.dat")
+        data = self._folder / f"{self.name}.dat"
+        self._part.replace(data)
         self._part = None
-        _remove([path for path in old if path.name not in (f"{self.name}.dat", self.path.name)])
+        _remove([path for path in old if path != data])
+
+    def _hear(self, event: Event) -> None:
+        """Keep an event; the first that tells the time tells when the record began."""
+        if event.kind is Kind.TIME and self._begun is None and self._start is not None and event.value is not None:
+            began = event.value - (event.index - self._start) / self._rate
+            if 0 < began < LATEST:
+                self._begun = datetime.fromtimestamp(began, UTC)
+        self._annotations.add(event)
 
     def _pend(self, what: Samples | int) -> None:
         if isinstance(what, int):
@@ -220,8 +259,9 @@ class Recorder:
 
     def _flush(self) -> None:
         """Write what is pending: samples first, so that no header ever promises more than there is."""
+        self._flushed_at = now = self._clock()
         pending, self._pending, self._pending_length = self._pending, [], 0
-        if not self._closed and isinstance(pending[-1], int):
+        if pending and not self._closed and isinstance(pending[-1], int):
             self._pend(pending.pop())  # a gap is written when its length is known
         start = self._start or 0
         try:
@@ -230,14 +270,19 @@ class Recorder:
                     self._write_gap(sum(cast("Iterable[int]", some)))
                 else:
                     self._write_samples(np.concatenate(list(cast("Iterable[Samples]", some)), axis=1))
-            if self._data_segments:
-                self._move_in()
-                if self._closed or (pending and len(self._segments) > 1):
-                    self._write_headers()
-                if self._closed:
-                    self._annotations.close(start)
-                else:
-                    self._annotations.write(start, self._newest - LAG)  # what it holds is yet to be told
+            if not self._n_data:
+                return
+            self._move_in()
+            if self._closed:
+                self._end_segment()
+            self._write_headers()
+            if self._closed:
+                self._annotations.close(start)
+            else:
+                self._annotations.write(start, self._newest - LAG)  # what it holds is yet to be told
+            if self._closed or now - self._synced_at >= SYNC_S:
+                self._synced_at = now
+                self._sync()
         except OSError as error:
             kept = "what came before is kept" if self.is_there else "nothing is kept"
             raise SinkError(f"cannot write {self.path}: {error.strerror}; {kept}") from error
@@ -256,14 +301,17 @@ class Recorder:
         """The segment being written; after a gap a new one. The first keeps the file that is open already."""
         if self._segments and self._segments[-1].data:
             return self._segments[-1]
-        earlier = self._data_segments
-        name = f"{self.name}_segment_{len(earlier) + 1:04}"
-        segment = _Segment(name, f"{name}.dat" if earlier else f"{self.name}.dat")
-        if earlier:
+        name = f"{self.name}_segment_{self._n_data + 1:04}"
+        segment = _Segment(name, f"{name}.dat" if self._n_data else f"{self.name}.dat")
+        if self._n_data:
+            self._end_segment()
+            self._write_segment_header()
+            file = (self._folder / segment.data).open("wb", buffering=0)
             self._file.close()
-            self._write_segment_header(earlier[-1])
-            self._file = (self._folder / segment.data).open("wb", buffering=0)
+            self._file = file
+            self._reserved, self._reserve_s = 0, RESERVED_S
         self._segments.append(segment)
+        self._n_data += 1
         return segment
 
     def _write_samples(self, columns: Samples) -> None:
@@ -272,10 +320,11 @@ class Recorder:
         self.clipped += int((np.abs(counts) > LARGEST).sum())
         stored = np.where(np.isnan(counts), INVALID, np.clip(counts, -LARGEST, LARGEST)).astype(np.int64)
         try:
-            self._append(np.ascontiguousarray(stored.T, "<i2").tobytes())
+            self._put(segment.length * BYTES, np.ascontiguousarray(stored.T, "<i2").tobytes())
         except OSError:
             if not segment.length:
                 self._segments.pop()  # its file stays open, or is opened anew
+                self._n_data -= 1
             raise
         if not segment.length:
             segment.first = stored[:, 0]
@@ -283,47 +332,98 @@ class Recorder:
         segment.length += columns.shape[1]
         self.samples += columns.shape[1]
 
-    def _append(self, data: bytes) -> None:
-        """Write all of it, or, if the disk is full, nothing: what is in the file is what was counted."""
-        end = self._file.tell()
-        try:
-            while data:
-                data = data[self._file.write(data) :]
-        except OSError:
-            self._file.truncate(end)
-            self._file.seek(end)
-            raise
+    def _put(self, at: int, data: bytes) -> None:
+        """Write all of it in the place of the missing samples that stand there; or what was counted stays as it was."""
+        if at + len(data) > self._reserved:
+            self._reserve(at + len(data))
+        _write_all(self._file, at, data)
+        self._is_synced = False
+
+    def _reserve(self, needed: int) -> None:
+        """Make the data file longer than is needed, by missing samples, and see it onto the disk.
+
+        Where the disk has no room for that, it is made as long as is needed.
+        """
+        now = self._clock()
+        is_fast = now - self._reserved_at < RESERVED_S / 4
+        self._reserve_s = min(2 * self._reserve_s, LONGEST_RESERVED_S) if is_fast else RESERVED_S
+        self._reserved_at = now
+        for ahead in (round(self._reserve_s * self._rate) * BYTES, 0):
+            try:
+                _write_all(self._file, self._reserved, _missing(needed + ahead - self._reserved))
+                _sync_data(self._file)
+            except OSError:
+                self._file.truncate(self._reserved)
+                if not ahead:
+                    raise
+            else:
+                self._reserved = needed + ahead
+                return
+
+    def _end_segment(self) -> None:
+        """The newest data segment gets no more samples: what was reserved for them goes."""
+        segment = next(segment for segment in reversed(self._segments) if segment.data)
+        self._reserved = segment.length * BYTES
+        self._file.truncate(self._reserved)
+        _sync_data(self._file)
 
     def _write_headers(self) -> None:
         """Bring the headers up to what is written; the record's own comes last, so that it never names what is not."""
         if len(self._segments) == 1:
-            _write(self.path, self._signal_header(self.name, self._segments[0], counted=True))
+            self._header.write(self._signal_header(self.name, self._segments[0], self._time()))
             return
         layout = f"{self.name}_layout"
-        _write(self._folder / f"{layout}.hea", self._signal_header(layout, _Segment(data="~"), counted=True))
-        self._write_segment_header(self._data_segments[-1])
-        lines = [f"{self.name}/{len(self._segments) + 1} {len(LEADS)} {self._rate} {self.samples}", f"{layout} 0"]
-        lines += [f"{segment.name} {segment.length}" for segment in self._segments]
-        _write(self.path, "\n".join([*lines, *self._comment_lines(), ""]))
+        self._layout_header.write(self._signal_header(layout, _Segment(data="~")))
+        self._write_segment_header()
+        first = f"{self.name}/{len(self._segments) + 1} {len(LEADS)} {self._rate} {self.samples:<12}{self._time()}"
+        lines = [first, f"{layout} 0", *(f"{each.name} {each.length:<12}" for each in self._segments)]
+        self._header.write("\n".join([*lines, *self._comment_lines(), ""]))
 
-    def _write_segment_header(self, segment: _Segment) -> None:
-        _write(self._folder / f"{segment.name}.hea", self._signal_header(segment.name, segment, counted=True))
+    def _write_segment_header(self) -> None:
+        """That of the newest data segment."""
+        segment = next(segment for segment in reversed(self._segments) if segment.data)
+        path = self._folder / f"{segment.name}.hea"
+        if self._segment_header.path != path:
+            self._segment_header = HeaderFile(path)
+        self._segment_header.write(self._signal_header(segment.name, segment))
 
-    def _signal_header(self, name: str, segment: _Segment, counted: bool) -> str:
-        """The header of a single segment (https://physionet.org/physiotools/wag/header-5.htm)."""
+    def _signal_header(self, name: str, segment: _Segment, when: str = "") -> str:
+        """The header of a single segment (https://physionet.org/physiotools/wag/header-5.htm).
+
+        Figures that grow have room to, so that it can be changed in place.
+        """
         fmt = 0 if segment.data == "~" else 16
-        lines = [f"{name} {len(LEADS)} {self._rate}" + (f" {segment.length}" if counted else "")]
+        lines = [f"{name} {len(LEADS)} {self._rate} {segment.length:<12}{when}"]
         for row, lead in enumerate(self._labels):
             checksum = (int(segment.sums[row]) + 32768) % 65536 - 32768
-            lines.append(f"{segment.data} {fmt} {self.gain}(0)/mV 16 0 {segment.first[row]} {checksum} 0 {lead}")
+            lines.append(f"{segment.data} {fmt} {self.gain}(0)/mV 16 0 {segment.first[row]} {checksum:<6} 0 {lead}")
         return "\n".join([*lines, *self._comment_lines(), ""])
+
+    def _time(self) -> str:
+        """When the first sample was taken, as the first line of a header says it: local time, without a zone."""
+        if self._begun is None:
+            return ""
+        local = self._begun if self._begun.tzinfo is None else self._begun.astimezone()
+        return f" {local:%H:%M:%S.%f %d/%m/}{local.year:04}"
 
     def _comment_lines(self) -> list[str]:
         derived = ", ".join(name for name in self._labels if name not in LEADS) or "none"
         own = [f"derived: {derived}", DISCLAIMER]
+        if self._begun is not None and self._begun.tzinfo is not None:
+            own.append(f"began: {self._begun.astimezone().isoformat()}")
         if self.samples:
             own.append(f"clipped samples: {self.clipped}")
         return [f"# {line}" for comment in (*self._comments, *own) for line in comment.splitlines()]
+
+    def _sync(self) -> None:
+        """Return when all that was written is on the disk."""
+        if not self._is_synced:
+            _sync_data(self._file)
+            self._is_synced = True
+        self._segment_header.sync()
+        self._header.sync()
+        self._annotations.sync()
+        _sync_folder(self._folder)
 
 
 def _files(folder: Path, name: str) -> list[Path]:
@@ -337,6 +437,29 @@ def _remove(paths: Sequence[Path]) -> None:
         path.unlink()
 
 
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as part:
-        part.write_text(text, encoding="ascii", errors="replace")
+def _missing(length: int) -> bytes:
+    """So many bytes of samples that are missing."""
+    return np.full(length // 2, INVALID, "<i2").tobytes()
+
+
+def _write_all(file: FileIO, at: int, data: bytes) -> None:
+    file.seek(at)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+def _sync_data(file: FileIO) -> None:
+    """Its samples and its length; not its times, where a system can do without."""
+    getattr(os, "fdatasync", os.fsync)(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """The names in it, where a system can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

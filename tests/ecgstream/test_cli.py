@@ -118,16 +118,16 @@ FAULTS: dict[Faulty, str] = {
     without_header: "put r.hea beside it",
     cut_off: "holds 995 of the 1000 samples",
     no_header: "is no WFDB header",
-    unknown_names: "found MLI, MLII, V4; map one, for example --map MLI=II",
-    one_limb_lead: "fewer than two limb leads",
+    unknown_names: "found 1 MLI (mV), 2 MLII (mV), 3 V4 (mV); type for example --map MLI=I --map MLII=II",
+    one_limb_lead: "only I is a limb lead",
     no_voltage: "'mmHg', which is no voltage",
     too_short: "at least 1 s",
     too_slow: "100 to 2000 Hz",
     too_fast: "100 to 2000 Hz",
-    lead_not_there: "has no V4",
+    lead_not_there: "no channel is said to be V4",
     no_lead: "'V9' is not a lead",
-    bad_map: "--map MLII=II",
-    map_of_nothing: "has no channel 'MLII'",
+    bad_map: "--map 'MLII' is not CHANNEL=LEAD",
+    map_of_nothing: "there is no channel 'MLII'",
     damaged_model: "is damaged",
     other_manifest: "of another kind",
     look_ahead: "0 to 100 ms",
@@ -168,7 +168,7 @@ def test_a_fault_is_one_line_and_leaves_nothing(fault: Faulty, tmp_path: Path) -
         (["train", "--data", "nowhere"], "holds no ptbxl_database.csv"),
         (["evaluate"], "--data DIR"),
         (["evaluate", "--records", "nowhere"], "nowhere"),
-        (["export", "nowhere", "--out", "models"], "ecgstream train --out nowhere"),
+        (["package", "nowhere", "--out", "models"], "ecgstream train --out nowhere"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_without_a_screen_it_says_what_to_type() -> None:
 
 def test_every_command_shows_an_example() -> None:
     commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert {"replay", "convert", "train", "evaluate", "export", "doctor"} == set(commands)
+    assert {"replay", "convert", "train", "evaluate", "export", "package", "doctor"} == set(commands)
     for command in [*([name] for name in commands), ["fetch", "ptbxl"]]:
         done = ecgstream(*command, "--help")
         assert done.returncode == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import UsageError
-from engine.leads import LEADS, Origin, canonical, label, parse, parse_map
+from engine.leads import LEADS, Origin, canonical, label, parse
 
 
 @pytest.mark.parametrize(("name", "lead"), [("avr", "aVR"), (" II ", "II"), ("Lead V1", "V1"), ("lead_iii", "III")])
@@ -31,13 +31,3 @@ def test_derived_leads_say_so() -> None:
     assert label("V1", Origin.ESTIMATED) == "dV1"
     assert label("III", Origin.COMPUTED) == "dIII"
     assert label("III", Origin.MEASURED) == "III"
-
-
-def test_map() -> None:
-    assert parse_map(["MLII=II", "ECG 1=v5"]) == {"MLII": "II", "ECG 1": "V5"}
-
-
-@pytest.mark.parametrize("pair", ["MLII", "MLII=", "=II", "MLII=V9"])
-def test_map_refuses(pair: str) -> None:
-    with pytest.raises(UsageError, match="--map MLII=II"):
-        parse_map([pair])

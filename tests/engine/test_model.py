@@ -76,7 +76,7 @@ def test_another_models_weights_are_refused(model: Path) -> None:
     files["onnx"], files["safetensors"] = files["safetensors"], files["onnx"]
     edit(model, files=files)
     for backend in ("onnx", "torch"):
-        with pytest.raises(ModelError, match="export the model anew"):
+        with pytest.raises(ModelError, match="package the model anew"):
             load(model, backend)
 
 

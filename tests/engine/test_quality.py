@@ -13,12 +13,15 @@ from engine.quality import (
     AWAY,
     DOES_NOT_ARRIVE,
     FROZEN,
+    JUMP_MV,
     MOVING_MV,
     PAUSED,
     PAUSES,
+    SETTLING,
     STANDS_STILL,
     STILL_MV,
     WINDOW,
+    Jumps,
     LeadChange,
     LeadSignal,
 )
@@ -50,7 +53,7 @@ def eventful(seed: int) -> Samples:
                 case 0:
                     part[:] = rng.choice([np.nan, np.inf, -np.inf])
                 case 1:
-                    part[:] = rng.choice([0, 2.5])
+                    part[:] = rng.choice([0, 2.5, 20])
                 case 2:
                     part *= rng.uniform(0.005, 0.03)
                 case 3:
@@ -80,6 +83,7 @@ class FrozenByTheRules:
     def __init__(self) -> None:
         self.values: list[np.float32] = []
         self.pause_ended = -PAUSED
+        self.jumped = -PAUSED
         self.since: list[np.float32] = []  # it is frozen
 
     def push(self, value: np.float32) -> bool:
@@ -92,9 +96,13 @@ class FrozenByTheRules:
                 self.since = []
         elif self.values and value != self.values[-1] and run in PAUSES:
             self.pause_ended = len(self.values)
+        if self.values and abs(value - self.values[-1]) > np.float32(JUMP_MV):
+            self.jumped = len(self.values)
         same = run + 1 if self.values and value == self.values[-1] else 1
         self.values.append(value)
-        if not self.since and same >= FROZEN and len(self.values) - same - self.pause_ended >= PAUSED:
+        began = len(self.values) - same
+        is_sudden = 0 <= began - self.jumped <= SETTLING
+        if not self.since and same >= FROZEN and (began - self.pause_ended >= PAUSED or is_sudden):
             self.since = [value]
         return bool(self.since)
 
@@ -208,6 +216,9 @@ def test_a_lead_with_pauses_is_not_frozen_but_still() -> None:
         LeadChange(4 * RATE + WINDOW - 1, "II", True, "stands still"),
         LeadChange(6 * RATE, "II", False, ""),
     ]
+    rail = x.copy()
+    rail[INDEX["II"], 4 * RATE : 6 * RATE] = 20
+    assert LeadSignal(THREE).push(rail)[1][0] == LeadChange(4 * RATE + FROZEN - 1, "II", True, "stands still")
     x[INDEX["II"], RATE : RATE + PAUSES.start] = x[INDEX["I"], RATE : RATE + PAUSES.start]
     assert LeadSignal(THREE).push(x)[1][0] == LeadChange(4 * RATE + FROZEN - 1, "II", True, "stands still")
 
@@ -340,3 +351,39 @@ def test_real_leads_are_never_called_off(data_dir: Path) -> None:
         kept, changes = LeadSignal(record.leads).push(x)
         assert np.array_equal(kept, x, equal_nan=True), header.stem
         assert changes == [], header.stem
+
+
+@given(seed=st.integers(0, 2**32 - 1), sizes=st.lists(st.integers(1, 300), min_size=1, max_size=6))
+def test_jumps_are_found_in_any_pieces(seed: int, sizes: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 0.2, (3, 1500)).astype(np.float32)
+    for _ in range(4):
+        x[rng.integers(3), rng.integers(1500) :] += rng.choice([-20, 2, 5])
+    x[rng.random(x.shape) < 0.01] = np.nan
+    whole, pieces = Jumps(3).push(x), Jumps(3)
+    ends = np.unique(np.minimum(np.cumsum(sizes), 1500))
+    found = np.concatenate([pieces.push(part) for part in np.split(x, ends, axis=1)], axis=1)
+    assert np.array_equal(found, whole)
+    jumps = np.abs(np.diff(x, axis=1, prepend=np.float32(np.nan))) > JUMP_MV
+    for row in range(3):
+        expected = np.zeros(1500, bool)
+        for at in np.flatnonzero(jumps[row]):
+            expected[at : at + SETTLING] = True
+        assert np.array_equal(whole[row], expected)
+
+
+def test_what_follows_a_gap_is_no_jump() -> None:
+    jumps = Jumps(1)
+    jumps.push(np.zeros((1, 10), np.float32))
+    jumps.skip()
+    assert not jumps.push(np.full((1, 10), 20, np.float32)).any()
+    assert jumps.push(np.zeros((1, 10), np.float32)).all()
+
+
+@pytest.mark.data
+def test_real_hearts_do_not_jump(data_dir: Path) -> None:
+    headers = sorted((data_dir / "ptbxl" / "records500").glob("*/*.hea"))[::10]
+    assert len(headers) > 30
+    for header in headers:
+        record = open_record(header)
+        assert not Jumps(12).push(record.read(0, record.n_samples)).any(), header.stem

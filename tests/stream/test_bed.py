@@ -424,6 +424,19 @@ def test_a_lead_that_stands_still_is_off_and_estimated_and_said(engine: Engine) 
     assert bed.leads_off == ()
 
 
+def test_what_a_lead_jumps_to_never_reaches_the_network(engine: Engine) -> None:
+    """An electrode that comes off: from its jump on all is as if it had not come, though it is shown till it is known."""
+    samples = leads(10, 4000)
+    samples[9, 1500:3000] = 20
+    away = samples.copy()
+    away[9, 1500:3000] = np.nan
+    fell, left = (laid(run(engine, a_bed(engine), each, [77])) for each in (samples, away))
+    others = [row for row in range(12) if row != 9]
+    assert np.allclose(fell.leads[others], left.leads[others], rtol=0, atol=1e-5, equal_nan=True)
+    assert (fell.origin[9, 1500 : 1500 + FROZEN - 1] == Origin.MEASURED).all()
+    assert (fell.origin[9, 1500 + FROZEN - 1 : 3000] == Origin.ESTIMATED).all()
+
+
 def test_a_lead_that_never_came_is_off() -> None:
     averaging = Averaging()
     samples = leads(11, 1000)

@@ -99,7 +99,7 @@ def test_missing_where_the_nearest_is(rate: float, seed: int) -> None:
 
 @pytest.mark.parametrize("rate", [130, 250, 360, 1000])
 def test_beside_lost_samples_there_is_no_spike(rate: int) -> None:
-    """A heart's lead with 5 % of its samples lost, one by one; scaled weights alone were off by up to half a millivolt."""
+    """A heart's lead with 5 % of its samples lost, one by one; scaled weights alone were off by up to .5 mV."""
     record = open_record(BUNDLED)
     whole = joined(resampled(500, record.read(0, 10_000), [10_000]))
     part = Fraction(rate, 500)

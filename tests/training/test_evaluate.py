@@ -604,7 +604,7 @@ def test_a_model_without_its_linear_part_is_refused(tmp_path: Path, exported: Pa
     del manifest["files"]["safetensors"]
     shutil.copy(exported.with_suffix(".onnx"), tmp_path)
     (tmp_path / "tiny.json").write_text(json.dumps(manifest))
-    with pytest.raises(ModelError, match="export the model anew"):
+    with pytest.raises(ModelError, match="package the model anew"):
         evaluate(I_II_V4, records=tmp_path, model=tmp_path / "tiny.json")
     with pytest.raises(EcgStreamError):
         evaluate(I_II_V4, records=tmp_path, model=tmp_path / "nowhere.json")

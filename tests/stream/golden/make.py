@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from engine.leads import INDEX, LEADS
+from stream.channels import parse_map
 from stream.sources.record import open_record
 
 FILE = Path(__file__).parent / "settled.npz"
@@ -42,8 +43,7 @@ RECORDS: tuple[tuple[str, str, float, tuple[str, ...]], ...] = (
 
 def samples_of(data: Path, name: str, rate: float, leads: tuple[str, ...]) -> NDArray[np.float32]:
     """What a source would send of a record: (12, n) mV at the rate, whole microvolts, NaN where not given."""
-    mapping = {"MLII": "II"} if "mitdb" in name else {}
-    record = open_record(data / name, mapping)
+    record = open_record(data / name, parse_map(["MLII=II"] if "mitdb" in name else []))
     held = record.read(0, min(record.n_samples, round(SECONDS * record.rate))).astype(np.float64)
     two = held[:2].copy()
     # The folders hold the eight independent leads; a limb lead that is asked for beside them follows exactly.

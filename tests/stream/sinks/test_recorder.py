@@ -3,10 +3,13 @@
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,15 +26,11 @@ from stream.sinks.annotations import Annotations
 from stream.sinks.recorder import FINEST_GAIN, Recorder
 from stream.sources.record import open_record
 from tests.stream.chunks import Samples, cut
+from tests.stream.sinks import recording
+from tests.stream.sinks.recording import leads
 
 ROOT = Path(__file__).resolve().parents[3]
 LABELS = ["I", "II", "dIII", "daVR", "daVL", "daVF", "dV1", "dV2", "dV3", "V4", "dV5", "dV6"]
-
-
-def leads(length: int, seed: int = 1) -> Samples:
-    """Twelve leads on the grid of 1000 counts/mV."""
-    counts = np.random.default_rng(seed).integers(-3000, 3000, (12, length))
-    return (counts / 1000).astype(np.float32)
 
 
 def items(samples: Samples, sizes: Sequence[int] = (40,)) -> Iterator[Block | Gap]:
@@ -392,3 +391,263 @@ def test_a_killed_recording_keeps_its_annotations(tmp_path: Path) -> None:
             recorder.push(Event(at, Kind.BEAT, "II", value=60.0))
     assert wfdb.rdann(str(tmp_path / "r"), "atr").sample.tolist() == list(range(0, 17_500, 1000))
     recorder.close()
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def header_time(path: Path) -> datetime | None:
+    found = wfdb.rdheader(str(path.with_suffix(""))).base_datetime
+    assert found is None or isinstance(found, datetime)
+    return found
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_when_it_began_stands_in_the_header(tmp_path: Path, gap: bool) -> None:
+    began = datetime(2026, 3, 1, 12, 30, 45, 250_000)
+    samples = leads(2000)
+    if gap:
+        samples[:, 500:1500] = np.nan
+    for name, zone in (("naive", None), ("aware", timezone(timedelta(hours=-7)))):
+        recorder = record(tmp_path, samples, name=name, begun=began.replace(tzinfo=zone))
+        local = began.replace(tzinfo=zone).astimezone().replace(tzinfo=None) if zone else began
+        assert header_time(recorder.path) == local
+        assert open_record(recorder.path).began == local
+        said = [each for each in wfdb.rdheader(str(tmp_path / name)).comments if each.startswith("began: ")]
+        assert [datetime.fromisoformat(each.removeprefix("began: ")) for each in said] == (
+            [began.replace(tzinfo=zone)] if zone else []
+        )
+        assert np.array_equal(read(recorder.path), samples, equal_nan=True)
+
+
+@pytest.mark.parametrize("first", [100, 700, 1900])
+def test_the_first_event_that_tells_the_time_tells_when_it_began(tmp_path: Path, first: int) -> None:
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    start, unix = 1000, 1_772_000_000.125
+    for at in range(0, 2500, 100):
+        recorder.push(block(start + at, leads(100)))
+        if at >= first:
+            recorder.push(Event(start + at, Kind.TIME, value=unix + at / 500 + (at > first)))  # later ones drift
+    local = datetime.fromtimestamp(unix).astimezone()
+    assert header_time(recorder.path) == local.replace(tzinfo=None)  # while it is open, too
+    recorder.close()
+    assert header_time(recorder.path) == local.replace(tzinfo=None)
+    assert f"began: {local.isoformat()}" in wfdb.rdheader(str(tmp_path / "r")).comments
+    assert not (tmp_path / "r.atr").exists()
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -1e30, 1e30, 0.0])
+def test_a_time_that_cannot_be_is_no_time(tmp_path: Path, value: float | None) -> None:
+    recorder = Recorder(tmp_path, "r")
+    recorder.push(block(0, leads(700)))
+    recorder.push(Event(0, Kind.TIME, value=value))
+    recorder.close()
+    assert header_time(recorder.path) is None
+    assert read(recorder.path).shape == (12, 700)
+
+
+def test_what_waits_for_a_second_is_written_when_anything_is_pushed(tmp_path: Path) -> None:
+    """A device that stalls after 0.7 s of samples leaves no more than that in memory."""
+    clock = Clock()
+    recorder = Recorder(tmp_path, "r", clock=clock)
+    recorder.push(block(0, leads(350)))
+    clock.now += 0.5
+    recorder.push(Event(350, Kind.LATENCY, value=100.0))
+    assert not recorder.path.exists()
+    clock.now += 0.6
+    recorder.push(Event(350, Kind.LATENCY, value=100.0))
+    assert np.array_equal(read(recorder.path), leads(350))
+    recorder.push(block(350, leads(100, seed=2)))
+    clock.now += 1.1
+    recorder.push(block(450, leads(50, seed=3)))
+    assert read(recorder.path).shape == (12, 500)
+    clock.now += 1.1
+    recorder.push(Event(500, Kind.SOURCE, text="lost"))  # with nothing to write
+    recorder.close()
+    assert read(recorder.path).shape == (12, 500)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whenever_it_is_killed_what_was_there_a_second_ago_opens(tmp_path: Path, seed: int) -> None:
+    length = 20_000
+    command = [sys.executable, "-m", "tests.stream.sinks.recording", str(tmp_path), str(length), str(seed)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    last = int(np.random.default_rng(seed).integers(recording.STEP * 12, length))
+    said = 0
+    for line in process.stdout:
+        said = int(line)
+        if said >= last:
+            break
+    process.kill()
+    said = max([said, *(int(line) for line in process.stdout.read().split("\n")[:-1])])
+    process.wait()
+    process.stdout.close()
+    kept, written = read(tmp_path / "r"), recording.samples(length, seed)
+    first = int(np.isfinite(written[0]).argmax())
+    written = written[:, first:]  # a record begins with the first sample
+    behind = said - first - kept.shape[1]
+    gap = np.isnan(written[0, : said - first])[::-1].argmin()
+    assert behind <= 500 + gap  # a gap is written when its length is known
+    assert np.array_equal(kept, written[:, : kept.shape[1]], equal_nan=True)
+    ours = open_record(tmp_path / "r")
+    assert ours.n_samples == kept.shape[1]
+    assert ours.began is not None
+    if said > 6000:
+        beats = wfdb.rdann(str(tmp_path / "r"), "atr").sample.tolist()
+        due = [each - first for each in range(0, said - 3100 - gap, 500) if each >= first]
+        assert beats[: len(due)] == due
+
+
+@pytest.mark.parametrize("gapped", [False, True])
+def test_a_power_cut_costs_ten_seconds_and_never_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gapped: bool
+) -> None:
+    """Files hold what they held when they were last brought onto the disk; headers that, or what they hold now."""
+    on_disk: dict[int, bytes] = {}
+
+    def kept_by(real: Callable[[int], None]) -> Callable[[int], None]:
+        def sync(handle: int) -> None:
+            real(handle)
+            status = os.fstat(handle)
+            if stat.S_ISREG(status.st_mode):
+                on_disk[status.st_ino] = Path(f"/proc/self/fd/{handle}").read_bytes()
+
+        return sync
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, kept_by(getattr(os, name)))
+    clock = Clock()
+    out, samples = tmp_path / "out", leads(500 * 65)
+    if gapped:
+        samples[:, 500 * 8 : 500 * 9 + 300] = samples[:, 500 * 30 : 500 * 33] = np.nan
+    recorder = Recorder(out, "r", leads_in=("I", "II", "V4"), clock=clock)
+    for n, item in enumerate(items(samples, [500])):
+        recorder.push(item)
+        recorder.push(Event(item.start, Kind.BEAT, "II", value=60.0))
+        clock.now += item.end / 500 + 100 - clock.now
+        if n % 4 or not recorder.is_there:
+            continue
+        for newest in (False, True):
+            world = tmp_path / f"{n} {newest}"
+            world.mkdir()
+            for path in out.iterdir():
+                content = on_disk.get(path.stat().st_ino)
+                if newest and path.suffix == ".hea":
+                    content = path.read_bytes()
+                if content is not None:
+                    (world / path.name).write_bytes(content)
+            kept = read(world / "r")
+            assert item.start - kept.shape[1] <= 500 * (11 + 4)
+            same = kept == samples[:, : kept.shape[1]]
+            lost = np.isnan(kept)
+            assert (same | lost)[:, : kept.shape[1]].all()
+            if kept.shape[1] > 11 * 500:
+                sure = slice(0, item.start - 11 * 500)
+                assert np.array_equal(kept[:, sure], samples[:, sure][:, : kept[:, sure].shape[1]], equal_nan=True)
+            assert open_record(world / "r").n_samples == kept.shape[1]
+            if item.start > 25 * 500:
+                beats = wfdb.rdann(str(world / "r"), "atr").sample.tolist()
+                assert beats[-1] >= item.start - 20 * 500
+    recorder.close()
+    assert np.array_equal(read(recorder.path), samples, equal_nan=True)
+    assert all(on_disk[path.stat().st_ino] == path.read_bytes() for path in out.iterdir())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of two megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk of its own")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_keeps_what_was_there_and_goes_on_when_there_is_room(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 900_000)
+    clock = Clock()
+    recorder = Recorder(small_disk / "out", "r", leads_in=("I", "II", "V4"), clock=clock)
+    samples = leads(500 * 140)
+    lost, failures = [], []
+    for item in items(samples, [500]):
+        try:
+            recorder.push(item)
+        except SinkError as error:
+            failures.append(str(error))
+            kept = read(recorder.path)
+            assert np.array_equal(kept, samples[:, : kept.shape[1]])
+            lost.append((item.start, item.end))
+            ballast.unlink()
+        clock.now += 1
+    recorder.close()
+    assert len(lost) == 1
+    assert failures == [f"cannot write {recorder.path}: No space left on device; what came before is kept"]
+    for start, stop in lost:
+        samples[:, start:stop] = np.nan
+    assert np.array_equal(read(recorder.path), samples, equal_nan=True)
+
+
+def test_a_total_that_is_behind_its_segments_is_read(tmp_path: Path) -> None:
+    """What a reader may see between two writes: the first line of a header is changed last."""
+    samples = leads(2000)
+    samples[:, 600:1200] = np.nan
+    recorder = record(tmp_path, samples)
+    content = recorder.path.read_text()
+    assert "r/4 12 500 2000 " in content
+    recorder.path.write_text(content.replace("r/4 12 500 2000 ", "r/4 12 500 1900 "))
+    assert np.array_equal(read(recorder.path), samples[:, :1900], equal_nan=True)
+
+
+def test_events_are_told_with_their_figures_and_without_what_nobody_can_print(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    recorder.push(block(0, leads(700)))
+    for index, event in enumerate(
+        [
+            Event(100, Kind.DROPPED, value=120.0),
+            Event(200, Kind.NOTICE, text="no\nsignal\0 \u2013 look\x1b[2J"),
+            Event(300, Kind.NOTICE),
+            Event(400, Kind.CLOCK, text="3 samples came twice", value=3.0),
+            Event(500, Kind.TIME, value=1.7e9),
+            Event(550, Kind.LATENCY, value=100.0),
+            Event(600, Kind.LIMB_DISAGREE, "aVF", value=250.0),
+            Event(650, Kind.NOTICE, text="x" * 1000),
+        ]
+    ):
+        recorder.push(replace(event, index=event.index + index))
+    recorder.close()
+    found = wfdb.rdann(str(tmp_path / "r"), "atr")
+    notes = [note.strip("\0") for note in found.aux_note]
+    assert notes[:-1] == [
+        "dropped: 120",
+        "notice: no signal  ? look [2J",
+        "notice",
+        "clock: 3 samples came twice",
+        "limb leads disagree: aVF 250",
+    ]
+    assert notes[-1].startswith("notice: xxx")
+
+
+@pytest.mark.slow
+def test_thousands_of_gaps_stay_cheap(tmp_path: Path) -> None:
+    """A day with a gap each minute: headers are brought up to date each second."""
+    recorder = Recorder(tmp_path, "r", leads_in=("I", "II", "V4"))
+    for n in range(1440):
+        recorder.push(block(1000 * n, leads(500)))
+        recorder.push(Gap(1000 * n + 500, 500))
+    began = time.process_time()
+    for n in range(200):
+        recorder.push(block(1000 * 1440 + 500 * n, leads(500)))
+    assert (time.process_time() - began) / 200 < 0.01
+    recorder.close()
+    assert open_record(recorder.path).n_samples == 1000 * 1440 + 500 * 200
