@@ -28,7 +28,7 @@ def show(page: PageInfo | PageBox, mailbox: Mailbox, stop: threading.Event, snap
     """Show a stream until its window is closed, then set `stop`.
 
     The window stays open when the stream has ended. Where nobody can close it (on Qt's ``offscreen`` platform), or with
-    a `snapshot` wanted, it closes by itself then; it also closes when `stop` is set by another thread.
+    a `snapshot` wanted, it closes by itself then; it also closes, picture taken, when `stop` is set by another thread.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def show(page: PageInfo | PageBox, mailbox: Mailbox, stop: threading.Event, snap
     stop : Event
         Ends the run.
     snapshot : Path or None
-        Where a picture of the window is saved at the end of the stream, as PNG.
+        Where a picture of the window is saved at the end, as PNG.
 
     Raises
     ------
@@ -59,10 +59,9 @@ def show(page: PageInfo | PageBox, mailbox: Mailbox, stop: threading.Event, snap
 
     def tick() -> None:
         status = monitor.poll()
-        is_over = closes_itself and status.state in (State.ENDED, FAILED)
-        if is_over and snapshot is not None:
-            monitor.save_picture(snapshot)
-        if is_over or stop.is_set():
+        if stop.is_set() or (closes_itself and status.state in (State.ENDED, FAILED)):
+            if snapshot is not None:
+                monitor.save_picture(snapshot)
             monitor.close()
 
     timer = QTimer()

@@ -122,9 +122,9 @@ class Place:
             elif isinstance(item, Gap):
                 self.latency.passed(item.end)
         second = self.bed.settled // RATE
-        if second != self._second_told:
+        if second != self._second_told and (events := self._timing()):
             self._second_told = second
-            for event in self._timing():
+            for event in events:
                 self._give(event, stop)
         self._tell_failures(stop)
 

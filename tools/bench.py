@@ -29,6 +29,7 @@ from stream.bed import Bed
 from stream.framer import FRAME
 from stream.items import Chunk
 from stream.sources.record import open_record
+from tools.chain import chain
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "performance.json"
@@ -53,6 +54,7 @@ def main() -> None:
         "machine": {"cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()},
         "frame": frame_ms(),
         "replay": replay(),
+        "chain": chain(),
         "start": {"help_s": start_s("--help")},
         "convert": convert(hours),
     }

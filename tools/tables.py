@@ -137,6 +137,7 @@ def exactness(results: Results) -> str:
 def performance(speed: dict[str, Any]) -> str:
     """Speed and memory."""
     latency, convert, frame = speed["replay"]["latency_ms"], speed["convert"], speed["frame"]
+    chain = speed["chain"]
     return table(
         ["what", f"measured on {speed['machine']['cores']} cores"],
         [
@@ -146,6 +147,11 @@ def performance(speed: dict[str, Any]) -> str:
                 f"`replay` at speed 1: arrival of a sample to its estimate, p50 / p99 "
                 f"(of it {speed['replay']['look_ahead_ms']:g} ms look-ahead)",
                 f"{latency['p50']:.0f} ms / {latency['p99']:.0f} ms",
+            ],
+            [
+                f"device, LSL, `serve`, LSL, receiver: a sample to its twelve leads, p50 / p99 "
+                f"(allowed: look-ahead, a hop and 30 ms, {chain['allowed_ms']:g} ms)",
+                f"{chain['latency_ms']['p50']:.0f} ms / {chain['latency_ms']['p99']:.0f} ms",
             ],
             ["one live frame (I, II, V4 in), median / p99", f"{frame['median_ms']:g} ms / {frame['p99_ms']:g} ms"],
             ["`ecgstream --help`", f"{speed['start']['help_s']:g} s"],

@@ -425,7 +425,7 @@ def test_a_lead_that_stands_still_is_off_and_estimated_and_said(engine: Engine) 
 
 
 def test_what_a_lead_jumps_to_never_reaches_the_network(engine: Engine) -> None:
-    """An electrode that comes off: from its jump on all is as if it had not come, though it is shown till it is known."""
+    """An electrode that comes off: from its jump on all is as if it had not come, though it is shown until known."""
     samples = leads(10, 4000)
     samples[9, 1500:3000] = 20
     away = samples.copy()
