@@ -21,7 +21,9 @@ Leads = Annotated[
 ]
 Mapping = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="NAME=LEAD", help="Lead that a channel of another name is; may be repeated."),
+    typer.Option(
+        "--map", metavar="CHANNEL=LEAD[:SCALE]", help="Lead that a channel is, by its name or number; may be repeated."
+    ),
 ]
 LookAhead = Annotated[
     int | None,

@@ -5,7 +5,9 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.errors import SinkError
 from stream.address import ZmqAddress
@@ -34,13 +36,15 @@ def place() -> str:
         return f"tcp://127.0.0.1:{free.getsockname()[1]}"
 
 
-def make_run(place: str, path: Path, *, n_samples: int | None = None, wait: bool = False, queued: bool = False) -> Run:
+def make_run(
+    place: str, path: Path, record: Tones | None = None, *, n_samples: int | None = None, wait: bool = False
+) -> Run:
     device = Device("bed1", ("I", "II", "V4"), speed=10)
     return Run(
-        Signal(Tones(), device.leads, device.rate),
+        Signal(record or Tones(), device.leads, device.rate),
         device,
         Faults(),
-        Socket(device, ZmqAddress(place, queued=queued), Access()),
+        Socket(device, ZmqAddress(place), Access()),
         to=place,
         record="tones",
         n_samples=n_samples,
@@ -90,10 +94,14 @@ def test_what_cannot_be_reached_leaves_nothing_behind(tmp_path: Path, place: str
 
 def test_the_first_packet_is_not_late(tmp_path: Path, place: str) -> None:
     """What loads libraries and reads the record is done before it begins."""
-    run = make_run(place, tmp_path / "a.sent", n_samples=100)
+
+    class Watched(Tones):
+        def read(self, start: int, stop: int) -> NDArray[np.float32]:
+            read.append(time.monotonic())
+            return super().read(start, stop)
+
     read: list[float] = []
-    make = run.signal._make
-    run.signal._make = lambda number: (read.append(time.monotonic()), make(number))[1]  # type: ignore[method-assign]
+    run = make_run(place, tmp_path / "a.sent", Watched(n_samples=5000), n_samples=100)
     run.until(threading.Event(), print)
     assert len(read) == 1
     assert read[0] < journal.read(tmp_path / "a.sent").header.began

@@ -19,6 +19,7 @@ from stream.items import Block, Event, Gap, Item, Kind, Why
 from stream.keys import Access, new_key, revoke
 from stream.sinks import socket as module
 from stream.sinks.socket import Publisher
+from stream.sources import socket as source_module
 from stream.sources.socket import Listener, open_socket
 from stream.wire import About, WireError
 from tests.stream.ends import Opening, Taking, about, free_endpoint, process, wait_for
@@ -32,6 +33,8 @@ Listen = Callable[..., tuple[Listener, Taking]]
 def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
     """Makes publishers at a port of the system's choice, who say often who they are; all are closed at the end."""
     monkeypatch.setattr(module, "ABOUT_S", 0.2)
+    for each in (module, source_module, keys_module):
+        monkeypatch.setattr(each, "LONGEST_WAIT_S", 0.05)
     made: list[Publisher] = []
 
     def publish(address: ZmqAddress | None = None, access: Access | None = None, **words: Any) -> Publisher:

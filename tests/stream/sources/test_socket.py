@@ -32,6 +32,15 @@ from tests.stream.ends import LONGEST_S, PACKET, Device, Opening, Taking, free_e
 Start = Callable[..., Opening]
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same waits, but shorter."""
+    monkeypatch.setattr(module, "TOLD_S", 0.2)
+    monkeypatch.setattr(module, "ALONE_S", 0.3)
+    for each in (module, keys_module):
+        monkeypatch.setattr(each, "LONGEST_WAIT_S", 0.05)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts `open_socket`; all that was opened is closed at the end."""
@@ -115,7 +124,7 @@ def test_a_slow_reader_loses_nothing_of_what_is_pushed(start: Start, take: Take)
         try:
             wait_for(lambda: taking.came)
             # The queues of both ends are full, and the device waits.
-            assert select.select([device.stdout], [], [], 1)[0] == []
+            assert select.select([device.stdout], [], [], 0.5)[0] == []
             assert len(taking.came) == 1
             taking.go.set()
             wait_for(lambda: len(taking.came) >= 10_000)
@@ -179,10 +188,7 @@ def test_it_ends_soon_and_leaves_nothing(start: Start, take: Take) -> None:
         wait_for(lambda: len(list(process_id.iterdir())) <= before + 1)
 
 
-def test_the_one_bed_that_there_is_is_taken_with_all_that_came_meanwhile(
-    start: Start, take: Take, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "ALONE_S", 0.3)
+def test_the_one_bed_that_there_is_is_taken_with_all_that_came_meanwhile(start: Start, take: Take) -> None:
     endpoint = free_endpoint()
     opening = start(f"zmq+{endpoint}?pull")
     with Device(SocketType.PUSH, endpoint) as device:
@@ -195,8 +201,7 @@ def test_the_one_bed_that_there_is_is_taken_with_all_that_came_meanwhile(
 
 
 @pytest.mark.parametrize("query", ["", "?pull"])
-def test_of_several_beds_one_has_to_be_named(start: Start, query: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ALONE_S", 0.3)
+def test_of_several_beds_one_has_to_be_named(start: Start, query: str) -> None:
     endpoint = free_endpoint()
     opening = start(f"zmq+{endpoint}{query}")
     with Device(SocketType.PUSH if query else SocketType.PUB, endpoint) as device:
@@ -316,7 +321,7 @@ Pulled = tuple[Device, Taking, SocketSource]
 def test_what_is_refused_is_counted_and_said_and_the_rest_goes_on(
     pulled: Pulled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "QUIET_S", 2.0)
+    monkeypatch.setattr(module, "QUIET_S", 1.0)
     device, taking, source = pulled
     spoiled = [b"bed7", *encode(numbered("bed7", 1, 1))[1:]]
     spoiled[2] = spoiled[2][:-1]
