@@ -47,6 +47,15 @@ _OTHER_NAME = re.compile(
 """How the labels and kinds of channels begin that are no ECG: numbers of samples, triggers, movement, ..."""
 _OTHER_UNIT = re.compile(r"m?g|m/s.*|.*ohms?|.?Ω|.?ω|°.*|deg.*|celsius|%|percent|bpm|.?hz|m?s|lux|.?pa", re.IGNORECASE)
 """Units that are known, and are no voltage."""
+_WATCH = re.compile(
+    r"(?:(?P<before>lead.?off|loff|imp(?:edance)?)[\s_.:-]+(?P<lead>\S.*))|"
+    r"(?:(?P<other>\S.*?)[\s_.:-]+(?P<after>lead.?off|loff|imp(?:edance)?))",
+    re.IGNORECASE,
+)
+"""A channel that tells of a lead's electrode: ``lead off V4``, ``V4_LOFF``, ``impedance II``."""
+_OHMS = {"ohm": 1.0, "ohms": 1.0, "kohm": 1e3, "kohms": 1e3, "mohm": 1e6, "mohms": 1e6, "ω": 1.0, "kω": 1e3, "mω": 1e6}
+HIGHEST_OHM = 620e3
+"""The electrode through which a monitor must still measure (IEC 60601-2-27, input impedance): beyond it is off."""
 _ECG_WORD = re.compile(r"e[ck]g", re.IGNORECASE)
 
 
@@ -140,11 +149,14 @@ class Choice:
         The place of each lead's channel in the stream, from 0.
     to_mv : tuple of float
         What a number of each is in mV.
+    watches : tuple of (str, int, float)
+        Channels that tell of an electrode: whose lead, the place in the stream, and beyond which value it is off.
     """
 
     leads: tuple[str, ...]
     columns: tuple[int, ...]
     to_mv: tuple[float, ...]
+    watches: tuple[tuple[str, int, float], ...] = ()
 
     def place(self, samples: NDArray[Any]) -> NDArray[np.float32]:
         """The leads of what a device has sent.
@@ -157,12 +169,14 @@ class Choice:
         Returns
         -------
         ndarray, (12, n) float32, mV
-            NaN in the rows of all other leads.
+            NaN in the rows of all other leads, and where a channel says that a lead's electrode is off.
         """
         placed = np.full((len(LEADS), len(samples)), np.nan, np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, so not known
             for lead, column, to_mv in zip(self.leads, self.columns, self.to_mv, strict=True):
                 placed[INDEX[lead]] = samples[:, column] * np.float64(to_mv)
+        for lead, column, limit in self.watches:
+            placed[INDEX[lead], samples[:, column] > limit] = np.nan
         return placed
 
 
@@ -224,6 +238,18 @@ def is_other(channel: Channel) -> bool:
     """Whether a channel says that it is no ECG: a counter, a trigger, an impedance, movement, ..."""
     words = (*re.split(r"[\s_.:/()\[\]-]+", channel.label), channel.label, channel.kind)
     return bool(_OTHER_UNIT.fullmatch(channel.unit.strip())) or any(_OTHER_NAME.match(word.strip()) for word in words)
+
+
+def watched_by(channel: Channel) -> tuple[str, float] | None:
+    """Whose electrode a channel tells of, and beyond which value that is off; None for any other channel."""
+    found = _WATCH.fullmatch(channel.label.strip())
+    lead = canonical(found["lead"] or found["other"]) if found else None
+    if found is None or lead is None:
+        return None
+    if not (found["before"] or found["after"]).casefold().startswith("imp"):
+        return lead, 0.0
+    ohms = _OHMS.get(unicodedata.normalize("NFKC", channel.unit).strip().casefold())
+    return (lead, HIGHEST_OHM / ohms) if ohms else None
 
 
 def choose(
@@ -302,8 +328,12 @@ class _Choosing:
         if unknown := [column for column in columns if column not in scales]:
             self._refuse(f"{self._without_unit(unknown)}, so what a number is in mV is not known", "say it with --map")
         ordered = tuple(sorted(leads, key=INDEX.__getitem__))
+        watched = [(column, watched_by(channel)) for column, channel in enumerate(self.channels)]
         return Choice(
-            ordered, tuple(column_of[lead] for lead in ordered), tuple(scales[column_of[lead]] for lead in ordered)
+            ordered,
+            tuple(column_of[lead] for lead in ordered),
+            tuple(scales[column_of[lead]] for lead in ordered),
+            tuple((each[0], column, each[1]) for column, each in watched if each is not None and each[0] in ordered),
         )
 
     def held(self) -> Choice:

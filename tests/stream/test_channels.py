@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from engine.errors import UsageError
 from engine.leads import INDEX, LEADS
-from stream.channels import Assignment, Channel, Choice, Refused, choose, is_other, lead_of, millivolts, parse_map
+from stream.channels import (
+    Assignment,
+    Channel,
+    Choice,
+    Refused,
+    choose,
+    is_other,
+    lead_of,
+    millivolts,
+    parse_map,
+    watched_by,
+)
 
 C = Channel
 
@@ -292,3 +303,19 @@ def test_what_is_proposed_is_enough(channels: list[Channel], wanted: tuple[str, 
     assert len(set(choice.columns)) == len(choice.leads) >= 2
     assert all(np.isfinite(scale) and scale for scale in choice.to_mv)
     assert list(choice.leads) == [lead for lead in LEADS if lead in choice.leads]
+
+
+def test_a_channel_that_tells_of_an_electrode_takes_its_lead_away() -> None:
+    channels = [Channel(label, unit) for label, unit in (("I", "mV"), ("II", "mV"), ("V4", "mV"))]
+    channels += [Channel("lead off V4"), Channel("II_LOFF"), Channel("Impedance I", "kOhm"), Channel("impedance V4")]
+    choice = choose(channels, (), None, "patch")
+    assert choice.leads == ("I", "II", "V4")
+    assert choice.watches == (("V4", 3, 0.0), ("II", 4, 0.0), ("I", 5, 620.0))
+    samples = np.array([[1, 2, 3, 0, 0, 5, 9e9], [1, 2, 3, 1, 0, 620, 0], [1, 2, 3, 0, 1, 621, 0]], float)
+    placed = choice.place(samples)[[0, 1, 9]]
+    assert np.array_equal(placed, [[1, 1, np.nan], [2, 2, np.nan], [3, np.nan, 3]], equal_nan=True)
+
+
+@pytest.mark.parametrize("label", ["V4", "offset V4", "lead off", "lead off X", "V4 impulse", "impedance", "loff"])
+def test_other_channels_watch_nothing(label: str) -> None:
+    assert watched_by(Channel(label, "kOhm")) is None

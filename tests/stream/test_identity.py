@@ -7,7 +7,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,8 @@ from stream.findings import Fault
 from stream.items import Event, Gap, Item, Kind
 from stream.keys import Access
 from stream.simulation import journal
-from stream.simulation.journal import Fate, Sent
+from stream.simulation.faults import Fate
+from stream.simulation.journal import Sent
 from stream.sinks.outbox import Direct
 from stream.sources import Source, lsl
 from stream.sources.socket import SocketSource, open_socket
@@ -98,12 +99,14 @@ def run(transport: str, options: tuple[object, ...], engine: Engine, folder: Pat
         place = f"tcp://127.0.0.1:{free_port()}"
         out = f"lsl://{name}" if transport == "lsl" else f"zmq+{place}/{name}?push"
         stop = threading.Event()
-        pool = stack.enter_context(ThreadPoolExecutor(1))
-        if transport == "zmq":
+
+        def find() -> object:
+            if transport == "lsl":
+                return lsl.find(LslAddress(name), MAPPING, None, stop, lambda _: None)
             address = ZmqAddress(place, name, queued=True)
-            finding = pool.submit(open_socket, address, MAPPING, None, access=Access(), stop=stop, say=lambda _: None)
-        else:
-            finding = pool.submit(lsl.find, LslAddress(name), MAPPING, None, stop, lambda _: None)
+            return open_socket(address, MAPPING, None, access=Access(), stop=stop, say=lambda _: None)
+
+        finding = stack.enter_context(ThreadPoolExecutor(1)).submit(find)
         device = stack.enter_context(simulated(out, *options, journal=folder / f"{name}.sent"))
         source = finding.result(60)
         assert isinstance(source, lsl.Inlet | SocketSource)
@@ -111,13 +114,12 @@ def run(transport: str, options: tuple[object, ...], engine: Engine, folder: Pat
         return Run(device.journal(), items, faults)
 
 
-def derived(engine: Engine, source: Source, ended: object) -> tuple[list[Item], dict[Fault, int]]:
+def derived(engine: Engine, source: Source, ended: Callable[[], object]) -> tuple[list[Item], dict[Fault, int]]:
     """All that comes of a source until it has ended and no more settles."""
     kept, ward = Kept(), Ward(engine)
     place = ward.admit(Bed(engine, source.rate, source.leads), source, [Direct(kept, "kept")])
     ward.start()
     try:
-        assert callable(ended)
         ended()
         settled, since = -1, time.monotonic()
         while time.monotonic() - since < SETTLED_S:

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import SourceError
 from engine.leads import INDEX, LEADS
-from stream.items import Arrival
+from stream.items import Arrival, Notice
 from stream.sources.intake import Intake
 from stream.sources.record import Record, open_record
 from stream.sources.replay import Replay, chunks
@@ -83,7 +83,7 @@ def wait_until(true: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def ended(intake: Intake) -> bool:
+def ended(intake: Intake[Arrival | Notice]) -> bool:
     return not intake._thread.is_alive()
 
 
