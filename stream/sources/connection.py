@@ -44,8 +44,6 @@ class Connection:
 
     Attributes
     ----------
-    began : float
-        When, s of the monotonic clock.
     told : Described or None
         What the stream says of itself, once it has.
     clock : Clock
@@ -59,7 +57,6 @@ class Connection:
 
     def __init__(self, info: Any) -> None:
         self._lsl = liblsl.load()
-        self.began = time.monotonic()
         self.told: Described | None = None
         try:
             # No recovery: it hides what was lost meanwhile. No processing of stamps: dejittering hides gaps.

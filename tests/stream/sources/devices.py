@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
@@ -75,6 +76,9 @@ class Device:
     def freeze(self) -> None:
         """It does nothing more, as a host that has lost its power, but its connections stay."""
         self.process.send_signal(signal.SIGSTOP)
+        threads = [psutil.Process(thread.id) for thread in psutil.Process(self.process.pid).threads()]
+        while any(thread.status() != psutil.STATUS_STOPPED for thread in threads):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """It goes on."""
