@@ -29,8 +29,9 @@ def interruptible(stop: threading.Event) -> Iterator[Interruption]:
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         interruption.exit_code = 128 + number
-        stop.set()
         signal.signal(number, signal.SIG_DFL)
+        # In a thread: whoever is interrupted may be just within `stop.wait` and hold the lock that `set` needs.
+        threading.Thread(target=stop.set, daemon=True).start()
 
     before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:

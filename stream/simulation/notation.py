@@ -1,6 +1,5 @@
 """How times, probabilities and faults are written."""
 
-import math
 import re
 from collections.abc import Iterable
 
@@ -9,6 +8,8 @@ from engine.leads import canonical
 from stream.simulation.device import Burst, LeadOff, Span
 
 SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+LONGEST_S = 1e9
+"""Thirty years: what is longer was not meant."""
 NUMBER_AND_UNIT = re.compile(r"(\d+\.?\d*|\.\d+)(ms|s|m|h|)")
 
 
@@ -23,7 +24,7 @@ def duration(option: str, text: str) -> float:
     found = NUMBER_AND_UNIT.fullmatch(text.strip())
     if not found:
         raise UsageError(f"{option} {text}: '{text}' is no time; write for example 2s, 500ms or 1m")
-    return float(found[1]) * SECONDS[found[2]]
+    return between(option, float(found[1]) * SECONDS[found[2]], 0, LONGEST_S)
 
 
 def longer_than_nothing(option: str, text: str) -> float:
@@ -127,6 +128,4 @@ def _span(option: str, text: str, span: str, before: str = "") -> Span:
     at, separator, length = span.partition(":")
     if not separator or not at or not length:
         raise UsageError(f"{option} {text}: write {before}AT:FOR, for example {option} {before}10s:5s")
-    found = Span(duration(option, at), longer_than_nothing(option, length))
-    assert math.isfinite(found.at + found.length)
-    return found
+    return Span(duration(option, at), longer_than_nothing(option, length))

@@ -21,6 +21,12 @@ def test_what_is_no_duration(text: str) -> None:
         notation.duration("--seconds", text)
 
 
+@pytest.mark.parametrize("text", ["1000000000h", "9" * 400])
+def test_what_is_too_long(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--seconds .*: give 0 to 1e\+09"):
+        notation.duration("--seconds", text)
+
+
 def test_faults_are_read() -> None:
     assert notation.burst("2s@30s") == Burst(2, 30)
     assert notation.burst(None) is None
