@@ -27,7 +27,7 @@ from stream.sinks.outbox import Direct, Outbox, Outlet
 from stream.sinks.recorder import Recorder
 from stream.sinks.socket import Publisher
 from stream.sources import Source
-from stream.sources.socket import Listener, open_socket
+from stream.sources.socket import Listener, SocketSource, open_socket
 from stream.supervisor import State
 from stream.ward import Ward
 from stream.wire import About
@@ -203,6 +203,10 @@ class Live:
             timer.start()
         try:
             self._relay(source) if isinstance(source, Listener) else self._derive(source)
+        except BaseException:
+            if isinstance(source, Listener | SocketSource):
+                source.close()  # an LSL stream is opened only when it is begun
+            raise
         finally:
             if timer:
                 timer.cancel()

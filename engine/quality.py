@@ -213,9 +213,10 @@ class Jumps:
         self._since = np.minimum(n - jumped[:, -1], SETTLING)
         return np.asarray(at - jumped < SETTLING)
 
-    def skip(self) -> None:
-        """A gap: what comes after it can be anywhere."""
+    def skip(self, length: int) -> None:
+        """A gap of so many samples: what comes after it can be anywhere."""
         self._newest[:] = np.nan
+        self._since = np.minimum(self._since + length, SETTLING)
 
 
 class _Frozen:

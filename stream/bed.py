@@ -271,7 +271,7 @@ class Bed:
         """The frames that a gap makes due: those of what came before it. The gap itself costs nothing more."""
         end = self.received + length
         self._signal.skip(length)
-        self._jumps.skip()
+        self._jumps.skip(length)
         self._events += map(_limb_event, self._limb.skip(length))
         frames: list[Frame] = []
         if self._promised < self.received:

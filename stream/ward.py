@@ -1,5 +1,6 @@
 """Any number of beds at one engine: what is due of all goes to it together, and each bed's items to its own sinks."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -68,6 +69,7 @@ class Place:
         self._timeline = Timeline() if source.recorded else LiveTimeline(source.rate)
         self._tally = Tally()
         self._heard = clock()
+        self._packet_s = 0.0
         self._supervisor = Supervisor()
         self._said: list[Event] = []
         self._second_told = -1
@@ -88,17 +90,19 @@ class Place:
                 chunks.append(chunk)
                 self.latency.arrival(chunk.end * RATE / self._rate, arrival.received)
         if not arrivals and (is_last or now - self._heard > LONGEST_WAIT_S):
-            chunks += self._found(self._timeline.flush())
+            chunks += self._found(self._timeline.flush(None if is_last else now))
         frames = self._push(chunks)
         if chunks:
-            packet_s = chunks[-1].samples.shape[1] / self._rate
-            self._become(self._supervisor.arrived(self._heard, packet_s=packet_s, signal=self.bed.silent < RATE))
+            came_s = sum(chunk.samples.shape[1] for chunk in chunks) / self._rate
+            self._packet_s = max(came_s, 0.9 * self._packet_s)  # a long packet may come in pieces
+            signal = self.bed.silent < RATE
+            self._become(self._supervisor.arrived(self._heard, packet_s=self._packet_s, signal=signal))
         elif not is_last:
             self._become(self._supervisor.passed(now))
         if is_last:
             frames += self.bed.finish()
             self.is_over = True
-        self._said += self._tally.told(now, self.bed.settled)
+        self._said += self._tally.told(math.inf if is_last else now, self.bed.settled)
         return frames
 
     @property

@@ -44,12 +44,12 @@ def serve(
     )
     from ecgstream.interruption import interruptible
     from ecgstream.live import Found, Live, Log
-    from stream.sinks.outbox import Direct
+    from stream.sinks.outbox import Outbox
 
     def found(what: Found) -> None:
         say(f"found {what.name}: {' '.join(what.leads_in)} at {what.rate:g} Hz")
 
-    run = Live(order, found, [Direct(Log(), "log")])
+    run = Live(order, found, [Outbox(Log(), "log")])  # what nobody reads must not stop the rest
     with interruptible(run.stop) as interruption:
         run.run()
     if run.error is not None:

@@ -142,8 +142,12 @@ class Sequel:
             return []  # its place is not known yet; what holds is told again with the next `About`
         index = event.index + self._shift
         if self.end is not None:
-            if abs(index - self.end) > NEAR:
+            if abs(index - self.end) > NEAR and not self._missed:
                 raise WireError("an event far from its time")
+            if index > self.end:  # what it speaks of was lost: it is told at the end of what there is
+                if event.kind is Kind.TIME:
+                    return []
+                index = self.end
             if index < self._begin and event.kind in (Kind.BEAT, Kind.TIME):
                 return []
             index = max(index, self._begin)

@@ -399,6 +399,8 @@ class Listener:
     ----------
     patient : bool
         It waits for room: what is lost meanwhile is lost at the sender's, and becomes a gap here.
+    heard : float
+        When a message of it came last, whether it held items or not: seconds of this host's monotonic clock.
     """
 
     patient = True
@@ -409,6 +411,7 @@ class Listener:
         self._ear = ear
         self._came = came
         self._sequel = Sequel(about)
+        self.heard = 0.0
 
     @property
     def about(self) -> About:
@@ -430,6 +433,7 @@ class Listener:
                 if not isinstance(each.message, About | Derived):
                     raise WireError(f"bed {self._bed} is derived, and these are samples")
                 items = self._sequel.take(each.message, each.received)
+                self.heard = each.received
             except WireError as error:
                 self._ear.refuse(str(error))
             else:

@@ -375,9 +375,11 @@ def test_jumps_are_found_in_any_pieces(seed: int, sizes: list[int]) -> None:
 def test_what_follows_a_gap_is_no_jump() -> None:
     jumps = Jumps(1)
     jumps.push(np.zeros((1, 10), np.float32))
-    jumps.skip()
+    jumps.skip(5)
     assert not jumps.push(np.full((1, 10), 20, np.float32)).any()
     assert jumps.push(np.zeros((1, 10), np.float32)).all()
+    jumps.skip(SETTLING - 15)
+    assert jumps.push(np.zeros((1, 10), np.float32))[0].tolist() == 5 * [True] + 5 * [False]
 
 
 @pytest.mark.data

@@ -10,9 +10,9 @@ import numpy as np
 from engine.errors import SourceError
 from engine.leads import LEADS, Origin
 from stream.items import Block, Event, Gap, Item, Kind, Notice
-from stream.relay import Relay
+from stream.relay import SENT_EACH_S, Relay
 from stream.sinks.outbox import Direct
-from stream.supervisor import LOST_S, STALE_S
+from stream.supervisor import LOST_S, STALE_PACKETS
 from tests.stream.sinks.kept import Kept, Raising
 
 
@@ -30,9 +30,12 @@ class Elsewhere:
     patient: bool = True
     error: Exception | None = None
     go: threading.Event = field(default_factory=threading.Event)
+    heard: float = 0.0
 
     def arrivals(self, stop: threading.Event) -> Iterator[Item | Notice]:
-        yield from self.items
+        for item in self.items:
+            self.heard += 1
+            yield item
         while not (self.go.wait(0.02) or stop.is_set()):
             pass
         if self.error:
@@ -79,15 +82,55 @@ def test_a_link_that_is_silent_is_stale_then_lost_and_back_as_the_other_end_is()
     while not relay.settled:
         assert time.monotonic() < deadline
         relay.tick(100.0)
-    relay.tick(100 + STALE_S)
-    relay.tick(101 + STALE_S + LOST_S)
+    stale_s = STALE_PACKETS * SENT_EACH_S
+    relay.tick(99.9 + stale_s)
+    source.heard += 1  # the other end is there, though its source sends nothing
+    relay.tick(100 + stale_s)
+    assert len(kept.items) == 2
+    relay.tick(100 + 2 * stale_s)
+    relay.tick(101 + 2 * stale_s + LOST_S)
     said = [item.text for item in kept.items if isinstance(item, Event)]
     assert said == ["no signal", "stale", "lost"]
+    source.heard += 1
     relay._intake._put(Gap(40, 40))
     relay.tick(120.0)
     assert kept.items[-1] == Event(80, Kind.SOURCE, text="no signal")
     relay._intake.stop()
     assert relay._intake.wait()
+
+
+def test_once_the_other_end_said_that_it_ended_nothing_more_is_waited_for() -> None:
+    kept, stop = Kept(), threading.Event()
+    relay = Relay(Elsewhere([Gap(0, 40), Event(40, Kind.SOURCE, text="ended")]), [Direct(kept, "kept")], stop)
+    relay._intake.start()
+    deadline = time.monotonic() + 30
+    while len(kept.items) < 2:
+        assert time.monotonic() < deadline
+        relay.tick(100.0)
+    relay.tick(200.0)
+    assert len(kept.items) == 2
+    relay._intake.stop()
+    assert relay._intake.wait()
+
+
+def test_what_is_wrong_here_and_there_stands_side_by_side() -> None:
+    sent: list[Item | Notice] = [
+        Notice(0, "no way there"),
+        Event(1_000_000, Kind.NOTICE, text="sensor off"),
+        Notice(0, ""),
+    ]
+    kept, source, stop = Kept(), Elsewhere(sent), threading.Event()
+    source.go.set()
+    relay = Relay(source, [Direct(kept, "kept")], stop)
+    relay.start()
+    relay.wait()
+    told = [(item.index, item.text) for item in kept.items if isinstance(item, Event)]
+    assert told == [
+        (0, "no way there"),
+        (1_000_000, "no way there; sensor off"),
+        (1_000_000, "sensor off"),
+        (1_000_000, "ended"),
+    ]
 
 
 def test_a_sink_that_raises_holds_nobody() -> None:
