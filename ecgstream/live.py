@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ecgstream.commands.console import say
 from ecgstream.summary import Network, Progress, Summary, summarise
-from engine.errors import EcgStreamError
+from engine.errors import EcgStreamError, UsageError
 from engine.leads import RATE
 from engine.model import load, load_manifest
 from stream import liblsl
@@ -31,6 +31,9 @@ from stream.sources.socket import Listener, SocketSource, open_socket
 from stream.supervisor import State
 from stream.ward import Ward
 from stream.wire import About
+
+TAKEN_S = 1.0
+"""How long is listened for a stream that has the name of a new one."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,12 @@ class Live:
             self.summary = sinks.summary(engine, bed, place.latency, place.failures, faults)
 
     def _relay(self, listener: Listener) -> None:
-        about = listener.about
+        order, about = self._order, listener.about
+        if order.leads or order.mapping or order.look_ahead is not None or order.model:
+            raise UsageError(
+                f"{order.address} is derived already, from {' '.join(about.leads_in)}: leave out --leads, --map, "
+                "--look-ahead and --model"
+            )
         found = Found(
             path=str(self._order.address),
             name=about.name,
@@ -257,7 +265,7 @@ class Live:
         relay.wait()
         self.error = relay.error
         look_ahead = round(about.look_ahead_ms * RATE / 1000)
-        elsewhere = Elsewhere(about.model, about.backend, relay.settled, look_ahead)
+        elsewhere = Elsewhere(about.model, about.backend, relay.settled - (relay.began or 0), look_ahead)
         self.summary = sinks.summary(elsewhere, elsewhere, None, relay.failures, {})
 
 
@@ -325,7 +333,9 @@ def _recorder(folder: Path, found: Found) -> Recorder:
 
 def _sender(out: Address, found: Found, access: Access) -> Sink:
     if isinstance(out, LslAddress):
-        liblsl.load()
+        pylsl = liblsl.load()
+        if pylsl.resolve_byprop("name", out.name, 1, timeout=TAKEN_S):
+            raise UsageError(f"there is an LSL stream {out.name} already; choose another name for --out")
         from stream.sinks.lsl import Broadcast
 
         return Broadcast(
@@ -366,6 +376,7 @@ LOGGED = (
     Kind.SOURCE,
     Kind.NOTICE,
     Kind.CLOCK,
+    Kind.GAP,
     Kind.DROPPED,
     Kind.LATE,
     Kind.LEAD_OFF,

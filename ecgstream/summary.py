@@ -13,6 +13,7 @@ from rich.table import Table
 from engine.filters import BAND_LABEL
 from engine.leads import DISCLAIMER, RATE, Origin, label
 from engine.physics import DISAGREE_UV
+from stream.findings import Fault
 from stream.latency import Latency
 from stream.sinks.account import Account
 from stream.sinks.comparison import BAND, Comparison, LeadFigures
@@ -79,7 +80,7 @@ class Summary(msgspec.Struct, frozen=True):
     seconds : float
         The same, in s.
     hop : int
-        Samples between frames.
+        Samples between frames; 0 where the stream was derived elsewhere.
     look_ahead_ms : float
         What an estimate waits for.
     backend, model : str
@@ -192,18 +193,16 @@ def show(summary: Summary, console: Console) -> None:
     name += " (synthetic: nobody was recorded)" if summary.synthetic else ""
     lines = [
         f"[bold]{escape(name)}[/]: {summary.seconds:.1f} s from {' '.join(summary.leads_in)}",
-        f"{summary.model} on {summary.backend}, look-ahead {summary.look_ahead_ms:g} ms, hop {summary.hop} samples, "
-        f"{summary.frames} frames" + (f", {summary.frames_skipped} skipped" if summary.frames_skipped else ""),
+        f"{summary.model} on {summary.backend}, look-ahead {summary.look_ahead_ms:g} ms, " + _derived(summary),
     ]
     latency = summary.latency_ms
     if latency.p50 is not None:
         lines.append(f"arrival to estimate: median {latency.p50:.0f} ms, 99 % {latency.p99:.0f}, max {latency.max:.0f}")
     if summary.gaps:
-        lines.append(f"{summary.gaps} gaps, {summary.gap_seconds:.1f} s in all")
+        lines.append(f"{summary.gaps} {'gap' if summary.gaps == 1 else 'gaps'}, {summary.gap_seconds:.1f} s in all")
     if summary.lost:
         lines.append(f"[yellow]{summary.lost} samples came faster than they were taken, and were lost[/]")
-    if summary.clock_faults:
-        faults = ", ".join(f"{fault} {count}" for fault, count in summary.clock_faults.items())
+    if faults := ", ".join(f"{fault} {count}" for fault, count in summary.clock_faults.items() if fault != Fault.GAP):
         lines.append(f"[yellow]the source's clock or count: {faults}[/]")
     for lead, residual in summary.limb_residual_uv.items():
         if residual > DISAGREE_UV:
@@ -222,6 +221,13 @@ def show(summary: Summary, console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
     console.print(_table(summary))
     console.print(DISCLAIMER, style="dim")
+
+
+def _derived(summary: Summary) -> str:
+    if not summary.hop:
+        return "derived elsewhere"
+    skipped = f", {summary.frames_skipped} skipped" if summary.frames_skipped else ""
+    return f"hop {summary.hop} samples, {summary.frames} frames{skipped}"
 
 
 def _table(summary: Summary) -> Table:

@@ -199,6 +199,8 @@ def _assignment(pair: str) -> Assignment:
     channel, equals, right = pair.rpartition("=")
     lead_name, colon, scale = right.partition(":")
     lead = canonical(lead_name)
+    if equals and channel.strip() and lead is None:
+        raise UsageError(f"--map '{pair}': '{lead_name.strip()}' is not a lead; the leads are {', '.join(LEADS)}")
     if not equals or not channel.strip() or lead is None:
         raise UsageError(f"--map '{pair}' is not CHANNEL=LEAD; write for example --map A1=II or --map 1=II:0.806uV")
     if not colon:

@@ -199,6 +199,8 @@ class Kind(StrEnum):
     CLOCK = "clock"
     """The source's count or stamps went wrong: a duplicate, a reorder, a step, a reset; `text` says which, `value` is
     how many samples, or how large a step in s."""
+    GAP = "gap"
+    """Samples are missing, as the source's count or stamps say; `value` is how many, at the source's rate."""
     DROPPED = "dropped"
     """The source's queue was full and its oldest samples were dropped; `value` is how many, at the source's rate."""
     LATE = "late"

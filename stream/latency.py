@@ -41,6 +41,10 @@ class Latency:
         while self._arrivals and self._arrivals[0][0] <= end:
             self._arrivals.popleft()
 
+    def forget(self) -> None:
+        """What has arrived so far is not counted."""
+        self._arrivals.clear()
+
     def _count(self, samples: int, waited_ms: float) -> None:
         self._histogram[min(max(0, int(waited_ms / BIN_MS)), BINS - 1)] += samples
         self._recent.append(waited_ms)

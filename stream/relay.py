@@ -48,8 +48,8 @@ class Relay:
 
     Attributes
     ----------
-    settled : int
-        Index up to which all has come.
+    began, settled : int
+        Index from which on, and up to which, all has come.
     error : Exception or None
         What ended the stream, if not its own end.
     failures : list of str
@@ -57,6 +57,7 @@ class Relay:
     """
 
     def __init__(self, source: Derived, outlets: Sequence[Outlet], stop: threading.Event) -> None:
+        self.began: int | None = None
         self.settled = 0
         self.error: Exception | None = None
         self.failures: list[str] = []
@@ -111,6 +112,7 @@ class Relay:
             self._say(Kind.NOTICE, self._notice)
             return
         if isinstance(item, Block | Gap):
+            self.began = item.start if self.began is None else self.began
             self.settled = item.end
         else:
             self._told = max(self._told, item.index)

@@ -40,16 +40,18 @@ class Tally:
     def told(self, now: float, index: int) -> list[Event]:
         """What is to be told now, each fault once a second, as events at an index (500 Hz)."""
         events = []
-        for entry in self._entries.values():
+        for fault, entry in self._entries.items():
             if entry.newest is None or now - entry.told < EVERY_S:
                 continue
             many = entry.untold > 1
             text = f"{entry.newest.text} ({entry.untold} times within a second)" if many else entry.newest.text
             value = entry.value if entry.newest.fault in SUMMED else entry.newest.value
-            events.append(Event(index, Kind.CLOCK, text=text, value=value))
+            events.append(Event(index, KINDS.get(fault, Kind.CLOCK), text=text, value=value))
             entry.newest, entry.untold, entry.value, entry.told = None, 0, 0.0, now
         return events
 
 
+KINDS = {Fault.GAP: Kind.GAP}
+"""What is no matter of the clock."""
 SUMMED = (Fault.GAP, Fault.DUPLICATE, Fault.REORDER, Fault.REFUSED)
 """Their values are numbers of samples."""

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from engine.errors import EcgStreamError
 from engine.frame import Frame
@@ -85,6 +86,8 @@ class Place:
             if isinstance(arrival, Notice):
                 self._say(Kind.NOTICE, arrival.text)
                 continue
+            if self._supervisor.state in (State.STALE, State.LOST):
+                self.latency.forget()  # what waited for the source did not wait for the engine
             self._heard = arrival.received
             for chunk in self._found(self._timeline.place(arrival)):
                 chunks.append(chunk)
@@ -96,7 +99,8 @@ class Place:
             came_s = sum(chunk.samples.shape[1] for chunk in chunks) / self._rate
             self._packet_s = max(came_s, 0.9 * self._packet_s)  # a long packet may come in pieces
             signal = self.bed.silent < RATE
-            self._become(self._supervisor.arrived(self._heard, packet_s=self._packet_s, signal=signal))
+            state = self._supervisor.arrived(self._heard, packet_s=self._packet_s, signal=signal)
+            self._become(state, math.floor(chunks[0].index * RATE / self._rate))
         elif not is_last:
             self._become(self._supervisor.passed(now))
         if is_last:
@@ -118,13 +122,16 @@ class Place:
 
     def send(self, stop: threading.Event) -> None:
         """Give everything that is settled to the sinks."""
-        said, self._said = self._said, []
-        for item in (*said, *self.bed.items()):
+        before = self.bed.settled
+        items = self.bed.items()
+        for item in (*self._due(before), *items):
             self._give(item, stop)
             if isinstance(item, Block):
                 self.latency.emitted(item.start, item.end, self._clock())
             elif isinstance(item, Gap):
                 self.latency.passed(item.end)
+        for event in self._due(self.bed.settled):
+            self._give(event, stop)
         second = self.bed.settled // RATE
         if second != self._second_told and (events := self._timing()):
             self._second_told = second
@@ -135,6 +142,8 @@ class Place:
     def close(self, error: Exception | None, stop: threading.Event) -> None:
         """Say how it ended, and close the sinks: `error` is the ward's own, which ends every bed."""
         self.is_closed = True
+        for event in self._due(math.inf):
+            self._give(replace(event, index=min(event.index, self.bed.settled)), stop)
         self.error = self.error or self.intake.error
         self._supervisor.ended()
         error = error or self.error
@@ -177,12 +186,20 @@ class Place:
             self._say(Kind.LATE, f"{skipped} frames were left out", float(skipped))
         return frames
 
-    def _become(self, state: State | None) -> None:
+    def _become(self, state: State | None, index: int | None = None) -> None:
         if state is not None:
-            self._say(Kind.SOURCE, state)
+            self._say(Kind.SOURCE, state, index=index)
 
-    def _say(self, kind: Kind, text: str, value: float | None = None) -> None:
-        self._said.append(Event(self.bed.settled, kind, text=text, value=value))
+    def _say(self, kind: Kind, text: str, value: float | None = None, *, index: int | None = None) -> None:
+        """Tell something: at an index to come once that is settled, else at once."""
+        at = self.bed.settled if index is None else max(index, self.bed.settled)
+        self._said.append(Event(at, kind, text=text, value=value))
+
+    def _due(self, until: float) -> list[Event]:
+        """What is told by now, in order of index."""
+        due = sorted((event for event in self._said if event.index <= until), key=lambda event: event.index)
+        self._said = [event for event in self._said if event.index > until]
+        return due
 
     def _give(self, item: Item, stop: threading.Event) -> None:
         for outlet in self._outlets:

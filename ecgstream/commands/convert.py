@@ -47,11 +47,12 @@ def convert(
     from ecgstream.summary import summarise
     from engine.model import load
     from stream.bed import offline_bed
+    from stream.sinks.account import Account
     from stream.sinks.comparison import Comparison
 
     engine = load(model, threads=threads)
     bed = offline_bed(engine, source.rate, leads_in, look_ahead=look_ahead_samples)
-    comparison, stop = Comparison(), Event()
+    comparison, account, stop = Comparison(), Account(), Event()
     with interruptible(stop) as interruption, progress_bar() as progress:
         recorder = make_recorder(out, source, leads_in, engine.name, force=force)
         task = progress.add_task(source.name, total=1.0)
@@ -60,6 +61,8 @@ def convert(
             progress.update(task, completed=share)
             return not stop.is_set()
 
-        conversion.convert(engine, source, leads_in, bed, [recorder, comparison], report)
-    print_summary(summarise(source, leads_in, engine, bed, comparison, recorder=recorder), as_json=as_json)
+        conversion.convert(engine, source, leads_in, bed, [recorder, comparison, account], report)
+    print_summary(
+        summarise(source, leads_in, engine, bed, comparison, account=account, recorder=recorder), as_json=as_json
+    )
     raise typer.Exit(interruption.exit_code or 0)

@@ -91,8 +91,11 @@ def make_order(
     addresses = tuple(parse_out(out) for out in outs or ())
     if len(set(addresses)) < len(addresses):
         raise UsageError("--out names the same place twice; name each once")
+    address = LslAddress() if source is None else parse_source(source)
+    if key is not None and all(isinstance(each, LslAddress) for each in (address, *addresses)):
+        raise UsageError("--key is for ZeroMQ: LSL has no keys; leave it out")
     return Order(
-        address=LslAddress() if source is None else parse_source(source),
+        address=address,
         leads=None if leads is None else parse(leads),
         mapping=parse_map(mapping or ()),
         look_ahead=parse_look_ahead(look_ahead),

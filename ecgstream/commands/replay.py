@@ -15,14 +15,13 @@ from ecgstream.commands.options import (
     Mapping,
     Model,
     Threads,
-    check_output,
     choose,
     parse_look_ahead,
     parse_speed,
     parse_threads,
+    prepare_picture,
 )
 from ecgstream.commands.recording import RECORD_HELP, Rate, Stream, make_recorder, open_input
-from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from stream.sinks.outbox import Outlet
@@ -67,13 +66,20 @@ def replay(
     source, leads_in = open_input(record, leads, mapping, rate=rate, stream=stream)
     has_page = not headless or snapshot is not None
     if has_page:
-        _prepare_page(headless, snapshot, source.files, force=force)
+        if headless:
+            os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        from gui.app import require_screen
+
+        require_screen()
+        if snapshot:
+            prepare_picture(snapshot, source.files, force=force)
 
     from ecgstream.interruption import interruptible
     from ecgstream.summary import summarise
     from engine.leads import RATE
     from engine.model import load
     from stream.bed import Bed
+    from stream.sinks.account import Account
     from stream.sinks.comparison import Comparison
     from stream.sinks.mailbox import Mailbox
     from stream.sinks.outbox import Direct, Outbox
@@ -82,14 +88,14 @@ def replay(
 
     engine = load(model, threads=threads)
     bed = Bed(engine, source.rate, leads_in, name=source.name, look_ahead=look_ahead_samples)
-    comparison, mailbox = Comparison(), Mailbox() if has_page else None
+    comparison, account, mailbox = Comparison(), Account(), Mailbox() if has_page else None
     real_time = speed_factor is not None
     ward = Ward(engine)
     with interruptible(ward.stop) as interruption:
         recorder = make_recorder(record_to, source, leads_in, engine.name, force=force) if record_to else None
         if snapshot:
             snapshot.parent.mkdir(parents=True, exist_ok=True)
-        outlets: list[Outlet] = [Direct(comparison, "comparison")]
+        outlets: list[Outlet] = [Direct(comparison, "comparison"), Direct(account, "account")]
         if recorder:
             outlets.append(Outbox(recorder, "recorder", patient=not real_time))
         if mailbox:
@@ -124,6 +130,7 @@ def replay(
         engine,
         bed,
         comparison,
+        account=account,
         latency=place.latency,
         dropped=mailbox.dropped if mailbox else 0,
         recorder=recorder,
@@ -133,16 +140,3 @@ def replay(
     for failure in place.failures:
         say(failure)
     raise typer.Exit(1 if place.failures else interruption.exit_code or 0)
-
-
-def _prepare_page(headless: bool, snapshot: Path | None, inputs: tuple[Path, ...], *, force: bool) -> None:
-    """See that there is a screen and that the picture can be written, before anything begins."""
-    if headless:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    from gui.app import require_screen
-
-    require_screen()
-    if snapshot:
-        if snapshot.suffix.lower() != ".png":
-            raise UsageError(f"--snapshot {snapshot}: it will be a PNG; name it so")
-        check_output(snapshot, force=force, inputs=inputs)

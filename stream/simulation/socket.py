@@ -5,7 +5,7 @@ import time
 
 import zmq
 
-from engine.errors import SinkError, UsageError
+from engine.errors import UsageError
 from stream import LONGEST_WAIT_S
 from stream.address import ZmqAddress
 from stream.keys import Access, Gate
@@ -124,8 +124,8 @@ class Socket:
             self._access.secure(self._socket, binds=binds)
             (self._socket.bind if binds else self._socket.connect)(endpoint)
         except zmq.ZMQError as error:
-            raise SinkError(
-                f"{self._address}: {zmq.strerror(error.errno or 0)}; choose another place to send to"
+            raise UsageError(
+                f"{self._address}: {zmq.strerror(error.errno or 0).lower()}; choose another place to send to"
             ) from error
 
     def _take_subscriptions(self) -> None:

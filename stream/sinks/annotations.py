@@ -44,7 +44,8 @@ class Annotations:
 
     def add(self, event: Event) -> None:
         """Take an event."""
-        if event.kind not in PASSING:
+        is_over = event.kind is Kind.NOTICE and not event.text  # nothing is wrong any more
+        if event.kind not in PASSING and not is_over:
             self._taken += 1
             heapq.heappush(self._waiting, (event.index, self._taken, event))
 

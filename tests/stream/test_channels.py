@@ -66,7 +66,7 @@ def test_a_map_is_taken_apart(pair: str, assignment: Assignment) -> None:
     ("pairs", "words"),
     [
         (["A1"], "is not CHANNEL=LEAD"),
-        (["A1=V7"], "is not CHANNEL=LEAD"),
+        (["A1=V7"], "'V7' is not a lead"),
         (["=II"], "is not CHANNEL=LEAD"),
         (["A1=II:"], "is no voltage"),
         (["A1=II:0.806"], "is no voltage; write what one count is, for example 0.806uV"),

@@ -200,7 +200,8 @@ FOUND = [
 def test_what_was_the_matter_is_told(runs: dict[tuple[str, str], Run], transport: str, name: str, fault: Fault) -> None:
     result = runs[transport, name]
     assert result.faults[fault]
-    assert any(isinstance(item, Event) and item.kind is Kind.CLOCK for item in result.items)
+    kind = Kind.GAP if fault is Fault.GAP else Kind.CLOCK
+    assert any(isinstance(item, Event) and item.kind is kind for item in result.items)
     if fault is Fault.RESET:
         assert result.faults == {Fault.RESET: 1}
 
