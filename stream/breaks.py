@@ -19,8 +19,14 @@ NORMAL = 1.4826
 """From the median absolute deviation to the standard deviation of what is normally distributed."""
 TENTH = 1.2816
 """Standard deviations from the middle to the highest tenth of what is normally distributed."""
+FEW = 16.0
+"""A spread seen in so few may be half of the real one."""
 MOSTLY = 0.9
 FEWEST_PACKETS = 6
+ALIKE, MOST_APART = 0.1, 2 / 3
+"""So near, in samples, stamps are alike, and so many of those of packets are: two alike may be but a coarse clock."""
+MOST_ALONE = 0.75
+"""If fewer stamps are unlike all others it is for want of resolution, not as samples came twice."""
 OFF_EXACT = 0.005
 """Samples: exact stamps are nearer to their places."""
 MOST_MISSING = 20
@@ -70,10 +76,17 @@ def packets(stamps: Stamps, rate: float) -> list[int]:
 
 def are_bursts(stamps: Stamps, rate: float) -> bool:
     """Whether most stamps are (nearly) the one before: they tell of packets, not of samples."""
-    if len(stamps) < 3:
+    short = np.abs(np.diff(stamps)) * rate < ALIKE
+    return bool(np.count_nonzero(short) > MOST_APART * len(short))
+
+
+def are_jumbled(stamps: Stamps, rate: float, runs: int) -> bool:
+    """Whether stamps that seem to be those of many runs are those of one, with much jitter or little resolution."""
+    count = len(stamps)
+    if count < FEWEST_POINTS or runs <= 1 + count / 4:
         return False
-    short = np.abs(np.diff(stamps)) * rate < HALF
-    return bool(2 * np.count_nonzero(short) > len(short))
+    ordered = np.unique(stamps)
+    return len(ordered) < MOST_ALONE * count or exact_rate(ordered, rate) is None
 
 
 def exact_rate(stamps: Stamps, rate: float) -> float | None:
@@ -115,7 +128,7 @@ def spread(residuals: NDArray[np.float64]) -> tuple[float, float]:
     middle = float(ordered[count // 2])
     deviation = NORMAL * float(np.sort(np.abs(ordered - middle))[count // 2])
     late = (float(ordered[min(count - 1, int(MOSTLY * count))]) - middle) / TENTH
-    return middle, max(deviation, late) * (1 + 2 / count)
+    return middle, max(deviation, late) * (1 + FEW / count)
 
 
 def quantum(lengths: Sequence[int]) -> int:
@@ -183,7 +196,7 @@ def fitted(
         possible = np.abs(rise) <= MOST_WRONG * rate * forward + HALF
         if 2 * np.count_nonzero(possible) < FEWEST_POINTS:
             possible[:] = True
-        usual = np.median(rise[possible]) / np.median(forward[possible])
+        usual = np.median(rise[possible]) / (np.median(forward[possible]) or np.inf)
         rest = rise - usual * forward
         size = np.abs(rest)
         steps = np.where(size > STEP * NORMAL * np.median(size[possible]) + LEAST_STEP, rest, 0.0)

@@ -48,6 +48,8 @@ class Counted:
         self._shift = 0
         """From a count to an index."""
         self._received = 0.0
+        self._stamp = np.nan
+        """When the newest sample was taken, by the sender's clock, s."""
         self._suspects: list[tuple[int, Run]] = []
         self._suspects_session = 0
         self._rate_told = -np.inf
@@ -68,6 +70,10 @@ class Counted:
         if not self._take(run, count):
             self._suspect(run, count, session)
 
+    def settle(self) -> None:
+        """Nothing more comes that could show whether a count began anew."""
+        self._refuse()
+
     def _change(self, run: Run, count: int, session: int) -> None:
         """Another session: its count goes on with that of the last, or begins anew."""
         self._refuse()
@@ -81,12 +87,18 @@ class Counted:
             self._begin(run, count, AWAY_S)
 
     def _begin(self, run: Run, count: int, least: float) -> None:
-        """The count has begun anew: the run goes on after the newest index, later if this host's clock says so."""
+        """The count has begun anew: the run goes on after the newest index, later if this host's clock says so.
+
+        The sender's own clock knows by how much, where the two agree about it.
+        """
         assert run.received is not None
         end, last = self._shelf.end, self._shelf.end + run.length - 1
         leap = (count + self._shift - end) / self._rate
         gap = self._host.index(run.received) - last if self._host.is_begun else 0.0
-        if gap > (least + 4 * self._host.jitter) * self._rate:
+        told = (run.stamps[0] - self._stamp) * self._host.rate - 1 if run.stamps is not None else np.nan
+        if told >= 0 and abs(told - gap) <= AGREE_S * self._rate:
+            end += round(told)
+        elif gap > (least + 4 * self._host.jitter) * self._rate:
             end += round(gap)
         self._shift = end - count
         self._find(Fault.RESET, leap, "the device's count began anew")
@@ -133,6 +145,7 @@ class Counted:
         self._shelf.put(index, run)
         self._host.add(index + run.length - 1, run.received)
         self._received = run.received
+        self._stamp = np.nan if run.stamps is None else float(run.stamps[-1])
         self._tell_rate()
 
     def _suspect(self, run: Run, count: int, session: int) -> None:

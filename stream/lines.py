@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from stream.breaks import FEWEST_POINTS, NORMAL, Stamps, fitted, spread, wrapped
+from stream.breaks import FEWEST_POINTS, HALF, NORMAL, Stamps, fitted, spread
 
 MOST_OFF = 0.012
 """How wrong a declared rate may be, as a share; what looks like more is lost samples, if stamps are not exact."""
@@ -39,9 +39,11 @@ DOUBT = 3.0
 LEVELS = 2.0
 """Ticks over which steps are looked for."""
 FEW = 4.0
-CLEAR = 7.0
-"""Standard deviations in a packet: then it is clear from the least late stamps whether one is missing."""
-LEAST_AHEAD = 0.75
+EARLY, FEW_IN_PACKET = 0.25, 8.0
+"""How much of a packet stamps are early at most, and jitter that is small for it."""
+CLEAR = 3.5
+"""Standard deviations of the least late stamps, twice in succession: then it is clear whether a packet is missing."""
+LEAST_AHEAD = 1.5
 SURE = 5.0
 """Standard deviations: what lies beyond is no jitter."""
 
@@ -147,8 +149,19 @@ class DeviceLine:
         """The line was so much too high, whatever the points say, until it is fitted anew."""
         self._index += samples
 
-    def add(self, stamp: float, index: int, samples: int) -> bool:
-        """A sample has found its place, and `samples` have since the last call.
+    def add(self, stamp: float, index: int, samples: int, *, typical: float | None = None) -> bool:
+        """Samples have found their place.
+
+        Parameters
+        ----------
+        stamp : float
+            Of the last one, s.
+        index : int
+            Of the last one.
+        samples : int
+            How many.
+        typical : float, optional
+            What its stamp would be, s, if it jittered no more than most of them.
 
         Returns
         -------
@@ -156,18 +169,22 @@ class DeviceLine:
             Whether there is something new to be seen: a low, or the whole line.
         """
         anchor = stamp, float(index)
-        if len(self._anchors) < FEWEST_ANCHORS or abs(stamp - self._anchors[-1][0]) >= ANCHOR_S:
-            self._anchors.append(anchor)
+        self.note(stamp, index)
         self._samples += samples
         is_low = True
         if self.has_strayed:
-            is_low = self._gather(anchor)
+            is_low = self._gather(anchor if typical is None else (typical, anchor[1]))
         else:
             self._tick.append(anchor)
         if self._tick and self._samples >= self._due:
             self._close()
             return True
         return is_low and self.has_strayed
+
+    def note(self, stamp: float, index: int) -> None:
+        """A sample has found its place, and its stamp shows how much they jitter."""
+        if len(self._anchors) < FEWEST_ANCHORS or abs(stamp - self._anchors[-1][0]) >= ANCHOR_S:
+            self._anchors.append((stamp, float(index)))
 
     @property
     def _due(self) -> float:
@@ -196,7 +213,7 @@ class DeviceLine:
     @property
     def tells_packets(self) -> bool:
         """Whether a packet that is missing shows as soon as stamps that are not late have come."""
-        return self.packet > 1 and self.packet > CLEAR * self.lows_jitter
+        return self.packet > 1 and HALF * self.packet > CLEAR * self.lows_jitter
 
     def skip(self, samples: int, lows: int) -> None:
         """So many samples had been missing before those of the newest lows: these stand as much later."""
@@ -222,9 +239,6 @@ class DeviceLine:
     def _close(self) -> None:
         """Make a point of what has come, and fit the line."""
         tick, self._tick = self._tick, []
-        if self.tells_packets:
-            # Whole packets that are missing and not told yet are no matter of the line.
-            tick = [(time, index + self._whole_packets(time, index)) for time, index in tick]
         time, index = sorted(tick, key=lambda one: self.residual(*one))[len(tick) // 2]
         self._newest.append((time, index))
         self._samples_before += self._samples
@@ -233,19 +247,15 @@ class DeviceLine:
         self._look()
         self._thin(seconds)
 
-    def _whole_packets(self, time: float, index: float) -> float:
-        ahead = self.residual(time, index)
-        return ahead - wrapped(ahead, self.packet)
-
     def _fit(self, seconds: float) -> None:
         points = self._points + self._newest
         if len(points) < FEWEST_POINTS:  # every stamp counts
             points = list(self._anchors)
         times, indices = np.array(points).T
         doubt = FIRST_DOUBT * self._declared
-        noise = self.jitter / GROUP**0.5 if self.has_strayed else 0.0
+        noise = min(self.jitter / GROUP**0.5, self.lows_jitter) if self.has_strayed else 0.0
         self.rate, doubt, self._index = fitted(times, indices, rate=self._rate_before, doubt=doubt, noise=noise)
-        self.doubt = DOUBT * doubt * self._due / self._declared
+        self.doubt = DOUBT * doubt * max(seconds, self._due / self._declared)
         self._time = points[-1][0]
         self._bound(seconds, is_exact=self.is_steady)
         if self.is_steady or not self.has_strayed:
@@ -268,6 +278,11 @@ class DeviceLine:
         times, indices = np.array(self._anchors).T
         residuals = (times - self._time) * self.rate - (indices - self._index)
         self.middle, self.jitter = spread(residuals)
+        if self.tells_packets:
+            # Some came while packets were missing and that was not told yet.
+            middle, jitter = spread(residuals - self.packet * np.floor(residuals / self.packet + EARLY))
+            if FEW_IN_PACKET * jitter < self.packet:
+                self.middle, self.jitter = middle, jitter
         self.is_known = len(residuals) >= FEWEST_ANCHORS
         outliers = int(np.count_nonzero(np.abs(residuals) > EXACT))
         fit = outliers <= (MOST_OUTLIERS if self.is_known else 0)

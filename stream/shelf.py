@@ -249,8 +249,8 @@ class Recent:
         if not len(places):
             return known
         bits = _bits(samples)
-        if len(stamps) > 1 and stamps[0] == stamps[-1]:
-            return self._known_together(places, stamps, bits)
+        if len(np.unique(stamps)) < len(stamps):
+            return self._known_in_order(places[self._stamps[places] == stamps[0]], stamps, bits)
         # Of two that have the same stamp (a step back came upon it) the newer counts.
         places = places[np.argsort((places - self._at) % self._size)]
         newest = dict(zip(self._stamps[places].tolist(), places.tolist(), strict=True))
@@ -259,15 +259,15 @@ class Recent:
             known[at] = place is not None and np.array_equal(_bits(self._samples[:, place]), bits[:, at])
         return known
 
-    def _known_together(
+    def _known_in_order(
         self, places: NDArray[np.int64], stamps: NDArray[np.float64], bits: NDArray[np.int32]
     ) -> NDArray[np.bool_]:
-        """The same of samples with one stamp: they are told apart by the order in which they stand."""
+        """The same of samples some of which have one stamp: they are told apart by their order."""
         count = len(stamps)
         for place in places.tolist():
             length = min(count, (self._at - place - 1) % self._size + 1)  # from there to the newest
             run = np.arange(place, place + length) % self._size
-            if np.all(self._stamps[run] == stamps[0]) and np.array_equal(
+            if np.array_equal(self._stamps[run], stamps[:length]) and np.array_equal(
                 _bits(self._samples[:, run]), bits[:, :length]
             ):
                 known = np.zeros(count, bool)

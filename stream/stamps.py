@@ -11,6 +11,7 @@ from stream.breaks import (
     HALF,
     Stamps,
     are_bursts,
+    are_jumbled,
     are_times,
     exact_rate,
     missing,
@@ -21,71 +22,67 @@ from stream.breaks import (
     wrapped,
 )
 from stream.findings import Fault, Finding
-from stream.lines import MOST_OFF, SURE, DeviceLine, HostLine
+from stream.lines import EXACT, MOST_OFF, SURE, DeviceLine, HostLine
 from stream.shelf import HOLD_S, Recent, Run, Shelf, Spot
 
+# What this host's clock says.
 RESET_S = 0.5
 """A clock that goes back further has begun anew."""
-MARGIN_S = 0.25
-"""So much too early for this host's clock, and what a stamp says cannot be."""
-EARLY_MARGIN_S = 0.5
-"""The same in the first seconds."""
-EARLY_S = 2.0
-CLOCKS_DRIFT = 3e-4
-"""Two clocks part by no more than that share of the time."""
-FIRST_DRIFT = 0.01
-"""The same while the rate is not found yet."""
-LEAST_STEP_BACK = 1.5
-"""Samples. Less is jitter of stamps that seemed exact."""
+MARGIN_S, EARLY_MARGIN_S, EARLY_S = 0.25, 0.5, 2.0
+"""So much too early for this host's clock, and what a stamp says cannot be; and in the first seconds."""
+CLOCKS_DRIFT, FIRST_DRIFT, DRIFT_S = 3e-4, 0.01, 20.0
+"""Two clocks part by no more than that share of the time; and in the first seconds, while the rate is not found yet."""
 AWAY_S = 0.05
 """A device that was away, and by this host's clock no longer, missed nothing."""
-CREDIBLE = 0.02
-"""How far, in samples, the distance of exact stamps is from a whole number."""
-FIRST_CREDIBLE = 0.005
+
+# Exact stamps.
+CREDIBLE, FIRST_CREDIBLE = 0.02, 0.005
+"""How far, in samples, exact stamps are from a whole number of them; and before it is known that they are exact."""
 MOST_FIRST = 16
 """If so many stamps do not tell the rate, they are not exact."""
+LEAST_STEP = 1.5
+"""Samples. A lesser step that is no whole sample is jitter of stamps that seemed exact."""
+MOVE_S = 5.0
+"""Stamps that step by a part of a sample more often are not exact."""
+
+# Doubt.
 FIRST_TOLERANCE_S = 0.15
 """Less than that is no gap as long as jitter is not known, nor is half a packet, unless it is whole samples."""
-LONGEST_WAIT_S = 2.0
-"""A doubt is decided after that time of this host, or after `MOST_WAITING_S` of samples, whatever may come."""
-MOST_WAITING_S = 10.0
+DOUBT, PART = 2.5, 0.6
+"""What lies beyond so many standard deviations, and is the better part of a packet, waits for what comes next."""
+EVIDENCE = 16.0
+"""Stamps that are together so many standard deviations ahead are not so by chance."""
+LONGEST_WAIT_S, MOST_WAITING_S = 2.0, 10.0
+"""A doubt is decided after that time of this host, or after so much of the source's, whatever may come."""
 SOON = 1.5
 """Packets. The next one should have come by then."""
+LATE_OF_ONE = 1.44
+"""The mean of exponential delays, in their medians; the least of n delays is an nth of it."""
 FEWEST_REORDERED = 3
-"""Fewer samples are not out of order as long as jitter is not known."""
+"""Fewer samples are not out of order as long as jitter is not known, ..."""
 FITTING = 0.1
-"""In samples: if all are so near to their places they are in order."""
+"""... unless all are so near to their places, in samples."""
+
+# Packets.
 MOST_LENGTHS = 32
 SAME_PACKET = 0.02
-"""A step below, in samples, is within a packet whose stamps were deduced from its last."""
-EVIDENCE = 16.0
-"""Stamps that are together so many standard deviations ahead are not so by chance."""
-DOUBT = 2.5
-"""Standard deviations: what lies beyond waits for the next, if it can be a packet that is missing."""
-LATE_OF_ONE = 1.44
-"""Of delays that are exponential: their mean in medians. The least of n is an nth of it."""
-MOST_PACKETS_MISSING = 20
-"""A longer gap need not be of whole packets."""
-STEP_LOWS, PACKET_LOWS, SAMPLE_LOWS = 6, 2, 3
-"""Where the least late stamps step ahead of the line, and the newest so many of them stay there, something is missing:
-whole packets sooner than samples, as chance would not make it whole ones."""
-SETTLED_S = 10.0
-SURE_LOWS, MATURE_S = 8, 60.0
-"""Even without a step, if the line is as old as that."""
+"""A lesser step, in samples, is within a packet whose stamps were deduced from its last."""
+SAME_BURST = 0.25
+"""What comes so much sooner than its length, as a share of it, belongs to the packet before."""
 OFF_PACKET = 0.3
-EVIDENCE = 16.0
-"""Stamps that are together so many standard deviations ahead are not so by chance."""
-DOUBT = 2.5
-"""Standard deviations: what lies beyond waits for the next, if it can be a packet that is missing."""
-LATE_OF_ONE = 1.44
-"""Of delays that are exponential: their mean in medians. The least of n is an nth of it."""
+"""How far, in packets, what is missing may seem to be from whole ones."""
 MOST_PACKETS_MISSING = 20
 """A longer gap need not be of whole packets."""
-EVIDENCE = 32.0
-"""Stamps that are all ahead, together by so many standard deviations: something is missing. Were they independent and
-exponential, that would happen to one in 10^17 groups of them; but delays come in waves."""
-PATIENCE_S, LONG_PATIENCE_S = 3, 30
+
+# What is hidden in jitter.
+STEP_LOWS, PACKET_LOWS, SAMPLE_LOWS, SETTLED_S = 6, 2, 5, 10.0
+"""Where the least late stamps step ahead of what they were, and the newest so many of them stay there, something is
+missing: whole packets sooner than samples, as chance would not make it whole ones; samples not in the first seconds."""
+SURE_LOWS, MATURE_S = 12, 60.0
+"""So many tell it even without a step, if the line is that old."""
+PATIENCE_S, LONG_PATIENCE_S = 3.0, 30.0
 """For so long stamps may say that there are too many samples; longer, where it is whole packets."""
+
 TELL_RATE_S = 60.0
 LONGEST_RECORDED_GAP_S = 86400.0
 """A leap of recorded stamps that is longer is a clock that was set."""
@@ -127,6 +124,8 @@ class Stamped:
         self._tolerance = HALF
         self._seen = -np.inf
         """The newest stamp of this clock."""
+        self._moved = 0
+        self._turn = -1
         self._last = -np.inf
         """The stamp of the last sample that found its place."""
         self._received = 0.0
@@ -136,7 +135,6 @@ class Stamped:
         self._low = np.inf
         """The least that what is pending is ahead of the line, in samples."""
         self._since_low = self._runs_since_low = 0
-        self._shrugged = False
         self._early_since = 0
         self._packet = self._largest = 0
         self._lengths: deque[int] = deque(maxlen=MOST_LENGTHS)
@@ -154,29 +152,14 @@ class Stamped:
         if session != self._session:
             self.settle()
             self._session, self._is_new = session, True
-        stamps = run.stamps
-        if (
-            stamps is not None
-            and self._has_stamps
-            and not (self._is_new or self._is_learning)
-            and self._goes_on(stamps)
-        ):
+        if run.stamps is not None and self._goes_on(run.stamps):
             self._remember(run)
             self._put(self._shelf.end, run)
             return
-        if stamps is None or not are_times(stamps):
-            if self._has_stamps or run.received is None:
-                self._put_unjudged(run)
-                return
-            run.stamps = stamps = np.full(run.length, run.received)
-        elif not self._has_stamps:
-            self._has_stamps = self._is_new = True
-        if not self._has_stamps:
-            self._in_bursts = True
-        elif run.length >= 3 and not (self.line.is_exact and self.line.is_known):
-            self._in_bursts = are_bursts(stamps, self._rate)
-        bounds = [*self._bounds(stamps), run.length]
-        parts = [run.part(start, stop) for start, stop in pairwise(bounds)] if len(bounds) > 2 else [run]
+        if not self._gets_stamps(run):
+            self._put_unjudged(run)
+            return
+        parts = self._parts(run)
         if self._is_new:
             self._is_new = False
             if not self._begin(parts[0]):
@@ -188,7 +171,7 @@ class Stamped:
         """Decide what is in doubt, as nothing has come until `now`, or will come any more."""
         if now is not None and self._pending:
             received = self._pending[-1].received
-            packet_s = self._largest / self._rate if self._in_bursts else 0.0
+            packet_s = self._largest / self._rate if self._in_bursts or self.line.has_strayed else 0.0
             if received is not None and now - received < min(SOON * packet_s, LONGEST_WAIT_S):
                 return
         while self._pending:
@@ -196,7 +179,8 @@ class Stamped:
 
     def _goes_on(self, stamps: Stamps) -> bool:
         """Whether stamps follow the last as they should: the ordinary case, and the only one that has to be fast."""
-        if self._pending or not stamps[0] > self._seen:
+        is_ordinary = self._has_stamps and not (self._is_new or self._is_learning or self._pending)
+        if not (is_ordinary and stamps[0] > self._seen):
             return False
         length = len(stamps)
         end, limit = self._shelf.end, self._tolerance
@@ -208,10 +192,31 @@ class Stamped:
         residuals = self.line.residuals(stamps, end, self._counted[:length])
         return bool(-limit <= residuals.min() and residuals.max() <= limit)
 
-    def _bounds(self, stamps: Stamps) -> list[int]:
+    def _gets_stamps(self, run: Run) -> bool:
+        """See that a run has stamps, if need be that of its arrival; whether that can be done."""
+        if run.stamps is None or not are_times(run.stamps):
+            if self._has_stamps or run.received is None:
+                return False
+            run.stamps = np.full(run.length, run.received)
+        elif not self._has_stamps:
+            self._has_stamps = self._is_new = True
+        return True
+
+    def _parts(self, run: Run) -> list[Run]:
+        """The packets of a run, or what goes on from sample to sample."""
+        assert run.stamps is not None
+        stamps, line = run.stamps, self.line
+        if not self._has_stamps:
+            self._in_bursts = True
+        elif run.length > 1 and not (line.is_exact and line.is_known):
+            self._in_bursts = are_bursts(stamps, self._rate)
         if self._in_bursts:
-            return packets(stamps, self._rate)
-        return splits(stamps, self.line.rate, max(HALF, SURE * self.line.jitter))
+            bounds = packets(stamps, self._rate)
+        else:
+            bounds = splits(stamps, line.rate, max(HALF, SURE * line.jitter))
+            if not line.is_exact and are_jumbled(stamps, self._rate, len(bounds)):
+                return [run]
+        return [run.part(start, stop) for start, stop in pairwise([*bounds, run.length])]
 
     # What begins.
 
@@ -231,7 +236,7 @@ class Stamped:
             if ahead > 0 and run.received is not None and self._host is not None:
                 late = run.received - self._host.time(end + length - 1 + ahead)
                 most = RESET_S + self._drift(run.received)
-                if -most <= late <= most + run.after / self._rate:
+                if -most <= late <= most + 2 * run.after / self._rate:  # more may be missing among those
                     return True
         gap = self._passed(run, AWAY_S)
         if self._has_stamps:
@@ -313,7 +318,7 @@ class Stamped:
         pieces = list(shelf.spots(start, min(start + length, shelf.end)))
         spots = {spot for _, _, spot in pieces}
         is_credible = self._is_credible(ahead)
-        if is_credible and spots == {Spot.HOLE}:
+        if is_credible and Spot.TAKEN not in spots:
             self._fill(run, start, pieces)
         elif back > RESET_S + length / self._rate:
             self._leap(run, ahead, Fault.RESET)
@@ -321,11 +326,11 @@ class Stamped:
             # What seemed to come after a hole had late stamps only.
             for held in (*shelf.retract(), run):
                 self._wait_with(held)
-        elif Spot.TAKEN not in spots and (is_credible or Spot.HOLE not in spots):
+        elif spots == {Spot.GONE}:
             self._fill(run, start, pieces)
         elif is_credible and start + length <= 0:
             shelf.pass_by(0, length)  # before the first
-        elif (self.line.is_exact or self.line.is_steady) and -ahead > LEAST_STEP_BACK:
+        elif (self.line.is_exact or self.line.is_steady) and -ahead > LEAST_STEP:
             self._leap(run, ahead, Fault.STEP_BACK)
         else:
             if not self.line.is_known:
@@ -384,34 +389,36 @@ class Stamped:
             self._low = low
             self._since_low, self._runs_since_low = self._pending[-1].length, 1
         if low <= self._tolerance:
-            before = lowest if low >= -self._tolerance else lowest - 1
-            self._place_pending(runs, before + 1, self._shelf.end)
-            return
-        is_catching_up = len(runs) > 1 and levels[-1] < levels[-2] - HALF * runs[-1].length
-        evidence = (low - self.line.middle) * self._runs_since_low
-        is_decided = (
-            not is_catching_up
-            and self._since_low >= HOLD_S * self._rate
-            and self._runs_since_low >= 2
-            and (evidence >= EVIDENCE * self.line.jitter or not self.line.is_known)
-        )
-        newest, oldest = runs[-1].received, runs[0].received
-        if newest is not None and oldest is not None:
-            is_decided |= newest - oldest > LONGEST_WAIT_S
-        if not (is_over or is_decided or self._waiting > MOST_WAITING_S * self._rate):
-            return
-        run = runs[lowest]
-        before = sum(run.length for run in runs[:lowest])
-        if not self._can_be(run, low + before):
-            self._tell_leap(low / self._rate, Fault.RESET)
-            gap = self._passed(runs[0], MARGIN_S + (run.length + run.after) / self._rate)
-            self.line.move((low - gap) / self._rate)
-        else:
-            late = min(self.line.middle, LATE_OF_ONE * self.line.middle / len(runs)) if self.line.has_strayed else 0.0
-            gap = self._gap(low - max(late, 0.0))
-            if self.line.is_exact:
+            self._place_pending(runs, lowest + (low >= -self._tolerance), self._shelf.end)
+        elif is_over or self._is_decided(runs, levels):
+            before = sum(run.length for run in runs[:lowest])
+            if self._can_be(runs[lowest], low + before):
+                gap = self._gap(low - self._usual_low(len(runs)))
+                if self.line.is_exact:
+                    self.line.move((low - gap) / self._rate)
+            else:
+                self._tell_leap(low / self._rate, Fault.RESET)
+                gap = self._passed(runs[0], MARGIN_S + (runs[0].length + runs[0].after) / self._rate)
                 self.line.move((low - gap) / self._rate)
-        self._place_pending(runs, lowest + 1, self._shelf.end + gap)
+            self._place_pending(runs, lowest + 1, self._shelf.end + gap)
+
+    def _is_decided(self, runs: list[Run], levels: list[float]) -> bool:
+        """Whether what is ahead has stayed so for long enough, and nothing more that was held up is coming."""
+        line = self.line
+        newest, oldest = runs[-1].received, runs[0].received
+        is_long = newest is not None and oldest is not None and newest - oldest > LONGEST_WAIT_S
+        if is_long or self._waiting > MOST_WAITING_S * self._rate:
+            return True
+        is_catching_up = len(runs) > 1 and levels[-1] < levels[-2] - HALF * runs[-1].length
+        evidence = (min(levels) - line.middle) * self._runs_since_low
+        is_clear = evidence >= EVIDENCE * line.jitter or not line.is_known
+        is_enough = self._since_low >= HOLD_S * self._rate and self._runs_since_low >= 2
+        return is_enough and is_clear and not is_catching_up
+
+    def _usual_low(self, runs: int) -> float:
+        """How far ahead the least late of some runs is, if nothing is missing."""
+        middle = max(self.line.middle, 0.0)
+        return min(middle, LATE_OF_ONE * middle / runs) if self.line.has_strayed else 0.0
 
     def _sorted(self, runs: list[Run]) -> list[Run]:
         """Runs in the order of their stamps, where these cannot be out of order by jitter."""
@@ -419,7 +426,7 @@ class Stamped:
         ordered = sorted(runs, key=_last_stamp)
         is_sure = all(run.length >= fewest for run in runs)
         at = self._shelf.end
-        if not is_sure:
+        if not is_sure and not self.line.has_strayed:
             levels = []
             for run in ordered:
                 levels.append(abs(self._ahead(run, at)))
@@ -429,39 +436,46 @@ class Stamped:
 
     def _place_pending(self, runs: list[Run], count: int, index: int) -> None:
         """Place the first runs that were pending, from an index on, and judge the others anew."""
-        came = {id(run): at for at, run in enumerate(self._pending)}
-        overtaken, first = 0, len(runs)
-        for run in reversed(runs):
-            if came[id(run)] > first:
-                overtaken += run.length
-            first = min(first, came[id(run)])
+        late = self._overtaken(runs) if count else 0
         self._pending, self._waiting, self._low = [], 0, np.inf
         self._since_low = self._runs_since_low = 0
-        if overtaken and count:
-            text = f"{_count(overtaken)} came after later ones and were put in place"
-            self._find(Fault.REORDER, index, overtaken, text)
-        for at, run in enumerate(runs[:count]):
-            self._put(index, run, final=True, is_anchor=at == count - 1)
-            index += run.length
+        if late:
+            self._find(Fault.REORDER, index, late, f"{_count(late)} came after later ones and were put in place")
+        starts = [index + sum(before.length for before in runs[:at]) for at in range(count)]
+        levels = [self._ahead(run, start) for run, start in zip(runs, starts, strict=False)]
+        for at in range(count - 1):
+            # What was late by itself shows how much stamps jitter; what the next one followed at once was held up.
+            if levels[at + 1] > levels[at] - HALF * runs[at + 1].length:
+                self.line.note(_last_stamp(runs[at]), starts[at] + runs[at].length - 1)
+        for at, start in enumerate(starts):
+            self._put(start, runs[at], final=True, is_anchor=at == count - 1)
         for run in runs[count:]:
             if self._pending:
                 self._wait_with(run)
             else:
                 self._place_new(run)
 
+    def _overtaken(self, runs: list[Run]) -> int:
+        """How many samples came after others that they belong before."""
+        came = {id(run): at for at, run in enumerate(self._pending)}
+        late, first = 0, len(runs)
+        for run in reversed(runs):
+            late += run.length if came[id(run)] > first else 0
+            first = min(first, came[id(run)])
+        return late
+
     def _gap(self, level: float) -> int:
         """How many samples are missing where stamps stay ahead of the line."""
         line = self.line
-        if not line.is_known or (line.is_exact and not self._in_bursts):
+        if not line.is_known:
             is_sure = level >= self._first_tolerance or (self._may_be_exact and self._is_credible(level))
             return round(level) if is_sure else 0
+        if line.is_exact and not self._in_bursts:
+            return round(level) if level > LEAST_STEP or self._is_credible(level) else 0
         packet = line.packet if level < MOST_PACKETS_MISSING * line.packet else 1
-        gap = missing(level, packet, max(self._tolerance, HALF))
-        if not gap and not self._shrugged:
-            self._shrugged = True
-            return 0
-        self._shrugged = False
-        return gap or round(level)
+        if level < packet and level < (1 - OFF_PACKET) * packet:
+            return 0  # if it is no jitter it will show in the least late stamps
+        return missing(level, packet, max(self._tolerance, OFF_PACKET * packet))
 
     # Judgements.
 
@@ -472,7 +486,8 @@ class Stamped:
         if self._in_bursts or length == 1:
             return float(self.line.residual(run.stamps[-1], index + length - 1))
         residuals = self.line.residuals(run.stamps, index, np.arange(float(length)))
-        return float(np.median(residuals))
+        residuals.sort()
+        return float(residuals[length // 2])
 
     def _is_credible(self, ahead: float) -> bool:
         """Whether stamps are ahead by whole samples, as are exact ones where some are missing."""
@@ -505,7 +520,8 @@ class Stamped:
         return round(gap) if gap > (least + 4 * self._host.jitter) * self._rate else 0
 
     def _drift(self, received: float) -> float:
-        share = CLOCKS_DRIFT if self._host is not None and self._host.span >= 10 * EARLY_S else FIRST_DRIFT
+        is_settled = self._host is not None and self._host.span >= DRIFT_S
+        share = CLOCKS_DRIFT if is_settled else FIRST_DRIFT
         return share * max(0.0, received - self._received)
 
     @property
@@ -519,7 +535,7 @@ class Stamped:
             return self._first_tolerance if self._in_bursts else HALF + line.doubt
         limit = line.middle + SURE * line.jitter
         if line.packet > 1:
-            limit = min(limit, max(0.6 * line.packet, line.middle + DOUBT * line.jitter))
+            limit = min(limit, max(PART * line.packet, line.middle + DOUBT * line.jitter))
         return max(HALF, limit) + line.doubt
 
     # What has found its place.
@@ -536,7 +552,20 @@ class Stamped:
         if received is not None and self._host is not None and not run.after:
             self._host.add(index + length - 1, received)
             self._received = received
-        if is_anchor and line.add(last, index + length - 1, length):
+        if not is_anchor:
+            return
+        if line.is_exact and line.is_known and not self._in_bursts:
+            ahead = line.residual(last, index + length - 1)
+            if abs(ahead) > EXACT and index - self._moved > MOVE_S * self._rate:
+                line.move(ahead / self._rate)  # its clock has stepped; if it does so often its stamps are not exact
+                self._moved = index
+        if not self._in_bursts:  # any of its samples may show how much stamps jitter
+            self._turn = (self._turn + 1) % length
+            line.note(float(stamps[self._turn]), index + self._turn)
+        typical = None
+        if line.has_strayed and not self._in_bursts:
+            typical = last - (line.residual(last, index + length - 1) - self._ahead(run, index)) / line.rate
+        if line.add(last, index + length - 1, length, typical=typical):
             self._look()
 
     def _put_unjudged(self, run: Run) -> None:
@@ -552,7 +581,7 @@ class Stamped:
         """Gather the lengths of packets."""
         step = (stamps[0] - self._last) * self._rate
         if self._in_bursts:
-            bounds = [0] if step >= 0.25 * len(stamps) else []
+            bounds = [0] if step >= SAME_BURST * len(stamps) else []
         else:
             bounds = [0] if abs(step - 1) > SAME_PACKET else []
             bounds += (np.flatnonzero(np.abs(steps(stamps, self._rate)) > SAME_PACKET) + 1).tolist()
@@ -582,26 +611,35 @@ class Stamped:
 
     def _look_at_lows(self) -> None:
         """Small losses are hidden in jitter, but not for long: even the least late stamps are then ahead."""
-        line, packet, end = self.line, self.line.packet, self._shelf.end
+        line, packet = self.line, self.line.packet
         limit = line.most_ahead
         lows = line.lows(STEP_LOWS)
-        if lows:
-            level = min(lows[-PACKET_LOWS:])
-            step = level - float(np.median(lows[:-PACKET_LOWS]))
+        if line.tells_packets:
+            level = min(line.lows(PACKET_LOWS), default=0.0)
+            step = level - float(np.median(lows[:-PACKET_LOWS])) if lows else 0.0
+            if packet * HALF > limit:  # even if the rate is not quite known it is no matter of that
+                step = level
             gap = packet * round(step / packet)
-            if line.tells_packets and gap > 0 and level > 0:
+            if gap > 0 and level > 0:
                 self._skip(gap, PACKET_LOWS)
                 return
+        lows = line.lows(STEP_LOWS + SAMPLE_LOWS)
+        if lows and line.span > SETTLED_S:
             level = min(lows[-SAMPLE_LOWS:])
             step = level - max(lows[:-SAMPLE_LOWS])
-            if min(level, step) > limit and line.span > SETTLED_S:
+            if min(level, step) > limit:
                 self._skip(round(step), SAMPLE_LOWS)
                 return
         level = min(line.lows(SURE_LOWS), default=0.0)
         if level > limit and line.span > MATURE_S:
             self._skip(round(level), SURE_LOWS)
             return
-        # Too many samples: it seems that the clock went back, unless a gap was told that was none.
+        self._look_at_early_lows()
+
+    def _look_at_early_lows(self) -> None:
+        """Too many samples: it seems that the clock went back, unless a gap was told that was none."""
+        line, packet, end = self.line, self.line.packet, self._shelf.end
+        limit = line.most_ahead
         early = max(line.lows(PACKET_LOWS), default=0.0)
         if early > -limit:
             self._early_since = end

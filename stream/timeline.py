@@ -136,6 +136,8 @@ class LiveTimeline:
         """
         if self._stamped is not None:
             self._stamped.settle(now)
+        if self._counted is not None and now is None:
+            self._counted.settle()
         self._shelf.flush()
         return self._placed()
 
@@ -158,6 +160,8 @@ class LiveTimeline:
         """A device that counted stamps only, or the other way round: it begins anew."""
         if self._stamped is not None:
             self._stamped.settle()
+        if self._counted is not None:
+            self._counted.settle()
         self._counted = self._stamped = None
         self._is_counted = is_counted
 

@@ -389,7 +389,9 @@ class SocketSource:
         samples = self._choice.place(message.samples.T)
         with np.errstate(invalid="ignore"):
             samples[np.abs(samples) > MOST_MV] = np.nan
-        return Arrival(heard.received, samples, message.index, session=message.session)
+        n = samples.shape[1]
+        stamps = message.time + np.arange(n) / self.rate if message.time else None
+        return Arrival(heard.received, samples, message.index, stamps=stamps, session=message.session)
 
 
 class Listener:

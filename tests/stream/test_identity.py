@@ -38,6 +38,7 @@ from tests.stream.sinks.kept import Kept
 COUNTER = INDEX["V6"]
 MAPPING = parse_map(["counter=V6:1uV"])
 SECONDS = 9
+PACKET = RATE // 50
 SETTLED_S = 1.5
 """Nothing has come for so long: all that was sent is here."""
 
@@ -168,8 +169,10 @@ def test_each_sample_once_in_its_place_or_in_a_gap(runs: dict[tuple[str, str], R
     assert came <= went
     inner = {number for number in went if numbers[0] <= number <= numbers[-1]}
     missing = np.array(sorted(inner - came), np.int64)
-    # What was sent and is not there lies in a gap that is told; only what came too late for its place may.
-    assert len(missing) <= (0.05 * len(inner) if "reorder" in name or name == "all" else 0)
+    # What was sent and is not there lies in a gap that is told; only what came too late for its place may, and what LSL
+    # sent to nobody before the new outlet was found.
+    most = {"reorder": len(inner) // 20, "all": 2 * RATE, "unplug": 2 * RATE if transport == "lsl" else 0}
+    assert len(missing) <= most.get(name, 0)
     inside = np.zeros(len(missing), bool)
     for start, length in result.gaps:
         inside |= (missing + shift[0] >= start - slack) & (missing + shift[0] < start + length + slack)
@@ -181,8 +184,9 @@ def test_each_sample_once_in_its_place_or_in_a_gap(runs: dict[tuple[str, str], R
 def slack_of(transport: str, name: str) -> int:
     """How far from its place a sample may be: none where stamps or counts are evidence of it."""
     if transport == "zmq":
-        return RATE // 20 if name in ("unplug", "all") else 0  # a new count begins where the host's clock says
-    return {"burst stamps": RATE // 20, "unstamped": RATE // 50}.get(name, 0)
+        return 1 if name in ("unplug", "all") else 0  # a new count begins where the device's clock says
+    # A packet that is lost just where the clock begins anew leaves no trace in stamps: the host's clock is all there is.
+    return {"burst stamps": RATE // 20, "unstamped": RATE // 50, "all": PACKET}.get(name, 0)
 
 
 FOUND = [
