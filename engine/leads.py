@@ -38,8 +38,11 @@ def canonical(name: str) -> str | None:
 
     Case, surrounding blanks and a leading ``lead`` are ignored: ``avr``, ``Lead II`` and ``v1`` are known.
     """
-    folded = name.strip().casefold().removeprefix("lead").strip(" _-")
-    return _BY_FOLDED_NAME.get(folded)
+    folded = name.strip().casefold()
+    rest = folded.removeprefix("lead")
+    if rest != folded:
+        rest = rest.lstrip(" _-")
+    return _BY_FOLDED_NAME.get(rest.rstrip(" _-"))  # -aVR is not aVR
 
 
 def parse(names: str | Iterable[str]) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ import pytest
 from tests.ecgstream.command import COMMAND
 
 pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
     pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="network namespaces need Linux and root"),
     pytest.mark.skipif(
         not (shutil.which("ip") and shutil.which("iptables")), reason="ip and iptables are not installed"

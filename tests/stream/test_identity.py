@@ -169,7 +169,7 @@ def test_each_sample_once_in_its_place_or_in_a_gap(runs: dict[tuple[str, str], R
     assert came <= went
     inner = {number for number in went if numbers[0] <= number <= numbers[-1]}
     missing = np.array(sorted(inner - came), np.int64)
-    # What was sent and is not there lies in a gap that is told; only what came too late for its place may, and what LSL
+    # What was sent and is not there lies in a gap that is told: only what came too late for its place may, and what
     # sent to nobody before the new outlet was found.
     most = {"reorder": len(inner) // 20, "all": 2 * RATE, "unplug": 2 * RATE if transport == "lsl" else 0}
     assert len(missing) <= most.get(name, 0)
@@ -185,7 +185,7 @@ def slack_of(transport: str, name: str) -> int:
     """How far from its place a sample may be: none where stamps or counts are evidence of it."""
     if transport == "zmq":
         return 1 if name in ("unplug", "all") else 0  # a new count begins where the device's clock says
-    # A packet that is lost just where the clock begins anew leaves no trace in stamps: the host's clock is all there is.
+    # A packet lost just where the clock begins anew leaves no trace in stamps: the host's clock is all there is.
     return {"burst stamps": RATE // 20, "unstamped": RATE // 50, "all": PACKET}.get(name, 0)
 
 

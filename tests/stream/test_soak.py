@@ -7,6 +7,7 @@ import gc
 import threading
 import time
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +129,7 @@ class Against:
     end: int = 0
     gaps: int = 0
     gap_runs: list[tuple[int, int]] = field(default_factory=list)
-    waiting: Block | None = None
+    waiting: deque[Block] = field(default_factory=deque)
     compared: int = 0
     largest_mv: float = 0.0
     events: dict[Kind, int] = field(default_factory=dict)
@@ -142,9 +143,11 @@ class Against:
         if isinstance(item, Gap):
             self.gaps += item.length
             self.gap_runs.append((item.start, item.end))
-        if self.waiting is not None:  # until it is known whether a gap follows: estimates before it see that
-            self.compare(self.waiting)
-        self.waiting = item if isinstance(item, Block) else None
+        else:
+            self.waiting.append(item)
+        # Once it is known whether a gap follows: estimates a look-ahead before it see that.
+        while self.waiting and self.waiting[0].end + self.look_ahead <= self.end:
+            self.compare(self.waiting.popleft())
 
     def compare(self, block: Block) -> None:
         at = np.arange(block.start, block.end) % PERIOD
