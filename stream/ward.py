@@ -122,16 +122,18 @@ class Place:
 
     def send(self, stop: threading.Event) -> None:
         """Give everything that is settled to the sinks."""
-        before = self.bed.settled
-        items = self.bed.items()
-        for item in (*self._due(before), *items):
+        self._tell(self.bed.settled, stop)
+        for item in self.bed.items():
+            if not isinstance(item, Event):
+                self._tell(item.start - 1, stop)
+            elif item.kind is not Kind.BEAT:
+                self._tell(item.index, stop)
             self._give(item, stop)
             if isinstance(item, Block):
                 self.latency.emitted(item.start, item.end, self._clock())
             elif isinstance(item, Gap):
                 self.latency.passed(item.end)
-        for event in self._due(self.bed.settled):
-            self._give(event, stop)
+        self._tell(self.bed.settled, stop)
         second = self.bed.settled // RATE
         if second != self._second_told and (events := self._timing()):
             self._second_told = second
@@ -142,8 +144,8 @@ class Place:
     def close(self, error: Exception | None, stop: threading.Event) -> None:
         """Say how it ended, and close the sinks: `error` is the ward's own, which ends every bed."""
         self.is_closed = True
-        for event in self._due(math.inf):
-            self._give(replace(event, index=min(event.index, self.bed.settled)), stop)
+        self._said = [replace(event, index=min(event.index, self.bed.settled)) for event in self._said]
+        self._tell(self.bed.settled, stop)
         self.error = self.error or self.intake.error
         self._supervisor.ended()
         error = error or self.error
@@ -195,11 +197,14 @@ class Place:
         at = self.bed.settled if index is None else max(index, self.bed.settled)
         self._said.append(Event(at, kind, text=text, value=value))
 
-    def _due(self, until: float) -> list[Event]:
-        """What is told by now, in order of index."""
+    def _tell(self, until: int, stop: threading.Event) -> None:
+        """Give what was said of indices up to this one to the sinks, in order of index."""
+        if not self._said:
+            return
         due = sorted((event for event in self._said if event.index <= until), key=lambda event: event.index)
         self._said = [event for event in self._said if event.index > until]
-        return due
+        for event in due:
+            self._give(event, stop)
 
     def _give(self, item: Item, stop: threading.Event) -> None:
         for outlet in self._outlets:

@@ -177,8 +177,8 @@ def test_a_place_that_is_taken_is_said(simulate: Simulate, place: str) -> None:
         taken.bind((host, int(port)))
         taken.listen()
         done = simulate("--out", place, "--journal", "a.sent")
-    assert (done.code, done.out) == (1, "")
-    assert done.err == f"ecgstream: {place}: Address already in use; choose another place to send to\n"
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"ecgstream: {place}: address already in use; choose another place to send to\n"
     assert not Path("a.sent").exists()
 
 

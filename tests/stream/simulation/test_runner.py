@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.errors import SinkError
+from engine.errors import UsageError
 from stream.address import ZmqAddress
 from stream.keys import Access
 from stream.simulation import journal
@@ -85,7 +85,7 @@ def test_what_cannot_be_reached_leaves_nothing_behind(tmp_path: Path, place: str
     with socket.socket() as taken:
         taken.bind((host, int(port)))
         taken.listen()
-        with pytest.raises(SinkError, match="Address already in use"):
+        with pytest.raises(UsageError, match="address already in use"):
             make_run(place, tmp_path / "a.sent").until(threading.Event(), print)
     assert (tmp_path / "a.sent").read_text() == "an older one"
     again = make_run(place, tmp_path / "a.sent", n_samples=10)

@@ -631,7 +631,6 @@ def test_events_are_told_with_their_figures_and_without_what_nobody_can_print(tm
     assert notes[:-1] == [
         "dropped: 120",
         "notice: no signal  ? look [2J",
-        "notice",
         "clock: 3 samples came twice",
         "limb leads disagree: aVF 250",
     ]
