@@ -35,10 +35,10 @@ bench: .venv/ready-to-test ## measure speed and memory, and put them into the do
 	$(BIN)/python -m tools.tables
 
 soak: .venv/ready-to-test ## the slow tests: long records, memory, an hour of stream (minutes)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 0 -m slow
 
 peer: .venv-peer/ready ## try the LSL side with an implementation that is not ours: mne-lsl, LabRecorder (minutes)
-	$(BIN)/python -m pytest tests/peer -m peer
+	$(BIN)/python -m pytest -n 0 -m peer tests/peer
 
 results: .venv/ready-to-test ## judge the model on PTB-XL's test fold, and put the figures into the docs (minutes)
 	@mkdir -p docs/results
